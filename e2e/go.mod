@@ -1,0 +1,18 @@
+// The end-to-end tests are a module of their own, so that what they need never weighs on the daemon.
+module github.com/backscatter-milter/backscatter-milter/e2e
+
+go 1.26.0
+
+require (
+	github.com/backscatter-milter/backscatter-milter v0.0.0
+	github.com/d--j/go-milter v0.10.2
+)
+
+require (
+	github.com/emersion/go-message v0.18.2 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)
+
+replace github.com/backscatter-milter/backscatter-milter => ../
