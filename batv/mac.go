@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/subtle"
 	"hash"
 	"sync"
@@ -18,14 +19,27 @@ type hasher struct {
 	sum     [sha1.Size]byte
 }
 
+// KeyID tells keys apart without giving their secrets away, also those that
+// bear the same number at different times or for different domains. It can be
+// kept and compared; the zero KeyID is no key's.
+type KeyID [8]byte
+
+// ID returns the key's identity, made of its number and its secret alone.
+func (k Key) ID() KeyID {
+	mac := hmac.New(sha256.New, k.Secret)
+	mac.Write([]byte{'i', 'd', byte(k.Number)})
+	return KeyID(mac.Sum(nil)[:len(KeyID{})])
+}
+
 // ringKey is a key as a Keyring holds it.
 type ringKey struct {
 	Key
+	id      KeyID
 	hashers sync.Pool // of *hasher: verifying allocates nothing
 }
 
 func newRingKey(k Key) *ringKey {
-	held := &ringKey{Key: k.clone()}
+	held := &ringKey{Key: k.clone(), id: k.ID()}
 	secret := held.Secret
 	held.hashers.New = func() any {
 		return &hasher{mac: hmac.New(sha1.New, secret)}

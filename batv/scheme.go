@@ -116,20 +116,11 @@ func (s *Scheme) Sign(address string, now time.Time) (string, error) {
 	if err := s.check(); err != nil {
 		return "", err
 	}
-	if address == "" || address == "<>" {
-		return "", ErrNullSender
+	m, err := s.signable(address)
+	if err != nil {
+		return "", err
 	}
-	m, ok := parseMailbox(address)
-	switch {
-	case !ok:
-		return "", ErrNotAddress
-	case isTagged(m, s.delimiter()):
-		return "", ErrTagged
-	case isRewritten(m.local):
-		return "", ErrRewritten
-	case len(address)-len(m.domain)-1+tagLength > maxLocal || len(address)+tagLength+2 > maxPath:
-		return "", ErrTooLong
-	case s.Keys == nil:
+	if s.Keys == nil {
 		return "", ErrNoKey
 	}
 	var buffer [maxDomain]byte
@@ -140,6 +131,32 @@ func (s *Scheme) Sign(address string, now time.Time) (string, error) {
 	}
 	prefix := tagPrefix(key.Number, DayOf(now)+Day(s.Lifetime))
 	return s.insert(m, prefix, key.sign(prefix, m, domain)), nil
+}
+
+// Signable tells whether the address has a form that Sign signs, without
+// asking for a key: nil, ErrNullSender, ErrNotAddress, ErrTagged, ErrRewritten
+// or ErrTooLong. An address for which it answers an error cannot miss its tag.
+func (s *Scheme) Signable(address string) error {
+	_, err := s.signable(address)
+	return err
+}
+
+func (s *Scheme) signable(address string) (mailbox, error) {
+	if address == "" || address == "<>" {
+		return mailbox{}, ErrNullSender
+	}
+	m, ok := parseMailbox(address)
+	switch {
+	case !ok:
+		return mailbox{}, ErrNotAddress
+	case isTagged(m, s.delimiter()):
+		return mailbox{}, ErrTagged
+	case isRewritten(m.local):
+		return mailbox{}, ErrRewritten
+	case len(address)-len(m.domain)-1+tagLength > maxLocal || len(address)+tagLength+2 > maxPath:
+		return mailbox{}, ErrTooLong
+	}
+	return m, nil
 }
 
 // check reports settings with which no sound tag can be made.
@@ -199,10 +216,10 @@ func (s *Scheme) insert(m mailbox, prefix string, sum [sumLength]byte) string {
 }
 
 // Verify tells what the tag of an address, given without angle brackets, is
-// worth. It works for any text: what is no address carries no tag. The
+// worth. It takes any text: what is no address carries no tag. The
 // signature is looked at before the date, so a tag that is wrong in both is
-// Forged. Unless the tag is valid and the address not in canonical form, it
-// allocates nothing, so a flood of forgeries costs no memory.
+// Forged. It allocates nothing, so a flood of forgeries costs no memory, but
+// for a domain in U-labels that has not been seen lately.
 func (s *Scheme) Verify(address string, now time.Time) Verdict {
 	m, ok := parseMailbox(address)
 	if !ok {
@@ -226,7 +243,7 @@ func (s *Scheme) Verify(address string, now time.Time) Verdict {
 	}
 	v := Verdict{Layout: t.layout, Key: t.number, address: address, from: t.from, to: t.to}
 	today, lifetime := DayOf(now), min(max(s.Lifetime, 0), expiryCycle-1)
-	v.Result = signature(&t, domain, own.held(t.number, today, lifetime), general.held(t.number, today, lifetime))
+	v.Result, v.KeyID = signature(&t, domain, own.held(t.number, today, lifetime), general.held(t.number, today, lifetime))
 	if v.Result == Valid {
 		v.DaysLeft = today.daysUntil(t.expiry)
 		if v.DaysLeft > lifetime+clockSkew {
@@ -242,19 +259,21 @@ func (s *Scheme) Verify(address string, now time.Time) Verdict {
 const clockSkew = 1
 
 // signature checks the tag with the keys that may have made it, of which each
-// may be nil: Valid, Forged, or Missing where there is no such key.
-func signature(t *tag, domain []byte, keys ...*ringKey) Result {
-	result := Missing
+// may be nil: Valid with the key that matches, Forged with the first one that
+// does not, or Missing where there is no such key.
+func signature(t *tag, domain []byte, keys ...*ringKey) (Result, KeyID) {
+	result, id := Missing, KeyID{}
 	for _, k := range keys {
-		if k == nil {
+		switch {
+		case k == nil:
 			continue
+		case k.matches(t, domain):
+			return Valid, k.id
+		case result == Missing:
+			result, id = Forged, k.id
 		}
-		if k.matches(t, domain) {
-			return Valid
-		}
-		result = Forged
 	}
-	return result
+	return result, id
 }
 
 // Verdict is the answer of Verify.
@@ -266,6 +285,9 @@ type Verdict struct {
 	// on its last day), and minus the days since then, when Expired. As the
 	// date has three digits, the latter is right modulo 1000.
 	DaysLeft int
+	// KeyID tells which key that number stands for: the one that matched, or
+	// when Forged the one that did not. Zero otherwise.
+	KeyID KeyID
 
 	address  string
 	from, to int // the tag in address
