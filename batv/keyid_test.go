@@ -46,10 +46,10 @@ func TestKeyIDTellsKeysApart(t *testing.T) {
 func TestSignable(t *testing.T) {
 	var scheme batv.Scheme
 	for address, want := range map[string]error{
-		"user@example.com":                         nil,
-		"":                                         batv.ErrNullSender,
-		"no-address":                               batv.ErrNotAddress,
-		"prvs=0730576ed6=user@example.com":         batv.ErrTagged,
+		"user@example.com":                 nil,
+		"":                                 batv.ErrNullSender,
+		"no-address":                       batv.ErrNotAddress,
+		"prvs=0730576ed6=user@example.com": batv.ErrTagged,
 		"SRS0=abcd=ef=example.org=bob@example.com": batv.ErrRewritten,
 		strings.Repeat("a", 60) + "@example.com":   batv.ErrTooLong,
 	} {
