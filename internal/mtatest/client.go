@@ -125,8 +125,9 @@ func macroStage(st Stage) Stage {
 		return StageEOH
 	case StageBody:
 		return StageEOM
+	default:
+		return st
 	}
-	return st
 }
 
 func bare(macro string) string {

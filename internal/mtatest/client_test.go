@@ -13,7 +13,7 @@ import (
 )
 
 func TestNegotiated(t *testing.T) {
-	f := &fake{agreed: agree(6, MayChangeFrom|MaySetMacros, NoHelo|NoReplyMail, 2, "{auth_authen} i", 5, "i,{msg_id}", 6, "{none}"), answer: goOn}
+	f := &fake{agreed: agree(6, MayChangeFrom|MaySetMacros, NoHelo|NoReplyMail, macros{2, "{auth_authen} i"}, macros{5, "i,{msg_id}"}, macros{6, "{none}"}), answer: goOn}
 	c := f.client(t, PostfixOffer())
 	want := Negotiated{6, MayChangeFrom | MaySetMacros, NoHelo | NoReplyMail, map[Stage][]string{
 		StageMail: {"{auth_authen}", "i"}, StageEOM: {"i", "{msg_id}"}, StageEOH: {"{none}"},
@@ -46,8 +46,8 @@ func TestBadNegotiation(t *testing.T) {
 		{"version too old", agree(1, 0, 0), "milter speaks version 1, offered were 2 to 6"},
 		{"action", agree(6, 0x200, 0), "milter takes actions 0x200 that were not offered (0x1ff)"},
 		{"option", agree(6, 0, 1<<21), "milter takes protocol options 0x200000 that were not offered (0x1fffff)"},
-		{"macros without the action", agree(6, 0, 0, 0, "j"), "milter names macros without having taken the action for it"},
-		{"macro stage", agree(6, MaySetMacros, 0, 7, "j"), "macro list for stage number 7, there are 0 to 6"},
+		{"macros without the action", agree(6, 0, 0, macros{0, "j"}), "milter names macros without having taken the action for it"},
+		{"macro stage", agree(6, MaySetMacros, 0, macros{7, "j"}), "macro list for stage number 7, there are 0 to 6"},
 		{"macro list cut", append(agree(6, MaySetMacros, 0), 0, 0, 0, 1), "macro list of 4 bytes, not 5 or more"},
 		{"macro list open", append(agree(6, MaySetMacros, 0), 0, 0, 0, 1, 'j'), `macro list "j" without a NUL at its end`},
 	} {
@@ -86,9 +86,7 @@ func TestEvents(t *testing.T) {
 			t.Fatalf("call %d: %v, %v", i, r, err)
 		}
 	}
-	c.Abort()
-	c.QuitNewConnection()
-	if err := c.Quit(); err != nil {
+	if err := errors.Join(c.Abort(), c.QuitNewConnection(), c.Quit()); err != nil {
 		t.Error(err)
 	}
 	want := []string{
@@ -117,15 +115,15 @@ func TestUnwantedEventsAreNotSent(t *testing.T) {
 	all := NoConnect | NoHelo | NoMail | NoRcpt | NoBody | NoHeaders | NoEOH | NoUnknown | NoData
 	f := &fake{agreed: agree(6, 0, all), answer: goOn}
 	c := f.client(t, PostfixOffer())
-	c.Connect("a", FamilyInet, 1, "192.0.2.1", "j", "mx")
-	c.Helo("a")
-	c.Mail("a", nil)
-	c.Rcpt("b", nil)
-	c.Data()
-	c.Header("A", "b")
-	c.EndOfHeaders()
-	c.Body([]byte("x"))
-	c.Unknown("x")
+	sent(t)(c.Connect("a", FamilyInet, 1, "192.0.2.1", "j", "mx"))
+	sent(t)(c.Helo("a"))
+	sent(t)(c.Mail("a", nil))
+	sent(t)(c.Rcpt("b", nil))
+	sent(t)(c.Data())
+	sent(t)(c.Header("A", "b"))
+	sent(t)(c.EndOfHeaders())
+	sent(t)(c.Body([]byte("x")))
+	sent(t)(c.Unknown("x"))
 	if r, _, err := c.EndOfMessage(); err != nil || r.Action != Continue {
 		t.Errorf("%v, %v", r, err)
 	}
@@ -139,9 +137,9 @@ func TestOldVersionsAreNotToldNewEvents(t *testing.T) {
 	for version, want := range map[uint32][]string{2: {"E"}, 3: {"Ux|", "E"}, 4: {"T", "Ux|", "E"}} {
 		f := &fake{agreed: agree(version, 0, 0), answer: goOn}
 		c := f.client(t, PostfixOffer())
-		c.Data("i", "Q")
-		c.Unknown("x")
-		c.EndOfMessage()
+		sent(t)(c.Data("i", "Q"))
+		sent(t)(c.Unknown("x"))
+		complete(t, c)
 		got := f.seen()
 		for i := range got {
 			got[i] = strings.TrimPrefix(got[i], "DTi|Q| ")
@@ -161,15 +159,15 @@ func TestUnansweredEventsShareAWrite(t *testing.T) {
 		return nil
 	}}
 	c := f.client(t, PostfixOffer())
-	c.Connect("a", FamilyInet, 0x4142, "192.0.2.1")
-	c.Helo("a")
-	c.Mail("", nil, "i", "Q")
-	c.Rcpt("b", nil)
-	c.Data()
-	c.Header("A", "b")
-	c.EndOfHeaders()
-	c.Body([]byte("x"))
-	c.EndOfMessage()
+	sent(t)(c.Connect("a", FamilyInet, 0x4142, "192.0.2.1"))
+	sent(t)(c.Helo("a"))
+	sent(t)(c.Mail("", nil, "i", "Q"))
+	sent(t)(c.Rcpt("b", nil))
+	sent(t)(c.Data())
+	sent(t)(c.Header("A", "b"))
+	sent(t)(c.EndOfHeaders())
+	sent(t)(c.Body([]byte("x")))
+	complete(t, c)
 	want := []string{"Ca|4AB192.0.2.1| Ha| DMi|Q| M<>| R<b>|", "T LA|b| N Bx E"}
 	if d := cmp.Diff(want, f.seen()); d != "" {
 		t.Error(d)
@@ -177,12 +175,12 @@ func TestUnansweredEventsShareAWrite(t *testing.T) {
 }
 
 func TestMacrosAreThoseAskedFor(t *testing.T) {
-	f := &fake{agreed: agree(6, MaySetMacros, 0, 2, "{i} {auth_authen}", 6, "x", 5, ""), answer: goOn}
+	f := &fake{agreed: agree(6, MaySetMacros, 0, macros{2, "{i} {auth_authen}"}, macros{6, "x"}, macros{5, ""}), answer: goOn}
 	c := f.client(t, PostfixOffer())
-	c.Mail("a", nil, "i", "Q", "{mail_addr}", "a", "{auth_authen}", "me")
-	c.Header("A", "b", "i", "Q")
-	c.Rcpt("b", nil, "{rcpt_addr}", "b")
-	c.Body([]byte("x"), "i", "Q")
+	sent(t)(c.Mail("a", nil, "i", "Q", "{mail_addr}", "a", "{auth_authen}", "me"))
+	sent(t)(c.Header("A", "b", "i", "Q"))
+	sent(t)(c.Rcpt("b", nil, "{rcpt_addr}", "b"))
+	sent(t)(c.Body([]byte("x"), "i", "Q"))
 	want := []string{
 		"DMi|Q|{auth_authen}|me| M<a>|", // {i} and i are one
 		"DL LA|b|",                      // headers have the list of the end of headers: an empty frame is left
@@ -202,14 +200,14 @@ func TestSkip(t *testing.T) {
 		return Frame('c')
 	}}
 	c := f.client(t, PostfixOffer())
-	c.Rcpt("a", nil)
-	c.Rcpt("b", nil)
-	c.Header("A", "1", "i", "Q")
-	c.Header("B", "2", "i", "Q")
-	c.Body(make([]byte, maxBody+1))
-	c.Body([]byte("more"))
-	c.EndOfMessage()
-	c.Rcpt("c", nil)
+	sent(t)(c.Rcpt("a", nil))
+	sent(t)(c.Rcpt("b", nil))
+	sent(t)(c.Header("A", "1", "i", "Q"))
+	sent(t)(c.Header("B", "2", "i", "Q"))
+	sent(t)(c.Body(make([]byte, maxBody+1)))
+	sent(t)(c.Body([]byte("more")))
+	complete(t, c)
+	sent(t)(c.Rcpt("c", nil))
 	got := f.seen()
 	want := []string{"R<a>|", "DLi|Q| LA|1|", got[2], "E", "R<c>|"}
 	if d := cmp.Diff(want, got); d != "" {
@@ -238,7 +236,7 @@ func TestBodyChunks(t *testing.T) {
 func TestLeadingSpace(t *testing.T) {
 	f := &fake{agreed: agree(6, 0, LeadingSpace), answer: goOn}
 	c := f.client(t, PostfixOffer())
-	c.Header("Subject", " two")
+	sent(t)(c.Header("Subject", " two"))
 	if d := cmp.Diff([]string{"LSubject|__two|"}, f.seen()); d != "" {
 		t.Error(d)
 	}
@@ -276,7 +274,7 @@ func TestDeadMilter(t *testing.T) {
 func TestSendRaw(t *testing.T) {
 	f := &fake{agreed: agree(6, 0, NoReplyHelo), answer: goOn}
 	c := f.client(t, PostfixOffer())
-	c.Helo("held back")
+	sent(t)(c.Helo("held back"))
 	if err := c.SendRaw(Frame('M', "no NUL")); err != nil {
 		t.Fatal(err)
 	}
@@ -293,13 +291,13 @@ func TestSendRaw(t *testing.T) {
 func TestReset(t *testing.T) {
 	f := &fake{agreed: agree(6, 0, CanSkip|NoReplyMail), answer: func(byte, string) []byte { return Frame('s') }}
 	c := f.client(t, PostfixOffer())
-	c.Rcpt("a", nil)
-	c.Mail("held back", nil)
+	sent(t)(c.Rcpt("a", nil))
+	sent(t)(c.Mail("held back", nil))
 	g := &fake{agreed: agree(6, MayAddHeader, 0), answer: goOn}
 	if err := c.Reset(g.start(t)); err != nil {
 		t.Fatal(err)
 	}
-	c.Rcpt("b", nil)
+	sent(t)(c.Rcpt("b", nil))
 	if d := cmp.Diff([]string{"R<b>|"}, g.seen()); d != "" {
 		t.Error(d)
 	}

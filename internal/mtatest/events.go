@@ -138,7 +138,7 @@ func (c *Client) QuitNewConnection() error {
 // Quit says goodbye and closes the connection.
 func (c *Client) Quit() error {
 	if c.play.abortAtQuit {
-		c.Abort()
+		c.shut(c.open(cmdAbort))
 	}
 	c.shut(c.open(cmdQuit))
 	c.flush()

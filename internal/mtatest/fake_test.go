@@ -20,16 +20,45 @@ type fake struct {
 	writes []string // one a write, frames separated by a space
 }
 
-// agree is the data of a negotiation answer. Macro lists are "stage number, names" pairs.
-func agree(version, actions, protocol uint32, lists ...any) []byte {
+// macros is a list of names for the stage of that number.
+type macros struct {
+	stage uint32
+	names string
+}
+
+// agree is the data of a negotiation answer.
+func agree(version, actions, protocol uint32, lists ...macros) []byte {
 	b := binary.BigEndian.AppendUint32(nil, version)
 	b = binary.BigEndian.AppendUint32(b, actions)
 	b = binary.BigEndian.AppendUint32(b, protocol)
-	for i := 0; i < len(lists); i += 2 {
-		b = binary.BigEndian.AppendUint32(b, uint32(lists[i].(int)))
-		b = append(b, lists[i+1].(string)+"\x00"...)
+	for _, l := range lists {
+		b = binary.BigEndian.AppendUint32(b, l.stage)
+		b = append(b, l.names+"\x00"...)
 	}
 	return b
+}
+
+// sent takes the answer to an event that must not fail.
+func sent(t *testing.T) func(Reply, error) {
+	return func(_ Reply, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func complete(t *testing.T, c *Client) {
+	t.Helper()
+	r, _, err := c.EndOfMessage()
+	sent(t)(r, err)
+}
+
+func quit(t *testing.T, c *Client) {
+	t.Helper()
+	if err := c.Quit(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func goOn(byte, string) []byte { return Frame('c') }

@@ -1,6 +1,7 @@
 package mtatest
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -20,8 +21,11 @@ type dialect struct {
 	daemon         string             // {daemon_name} if the configuration says nothing
 }
 
-// hostName is the MTA's own name in macros.
-const hostName = "mail.example.com"
+// The MTA's own name and the queue id, in macros, where a transaction does not say.
+const (
+	hostName = "mail.example.com"
+	queueID  = "4TabcD99999"
+)
 
 // postfix and sendmail are read and never written: the lists are those of Postfix's milter_*_macros and of
 // confMILTER_MACROS_* in Sendmail's cf/README, as far as both have a value for them here.
@@ -84,15 +88,22 @@ func (c *Client) say(tx *Transaction, st Stage, rc *Rcpt) {
 }
 
 // value is what the MTA has for a macro.
-func (c *Client) value(tx *Transaction, rc *Rcpt, name string) (string, bool) {
+func (c *Client) value(tx *Transaction, rc *Rcpt, name string) (value string, ok bool) {
 	if v, ok := tx.Macros[name]; ok {
 		return v, true
 	}
 	name = bare(name)
-	if rc != nil && strings.HasPrefix(name, "rcpt_") {
-		return c.rcptValue(rc, name)
+	switch {
+	case rc != nil && strings.HasPrefix(name, "rcpt_"):
+		return rc.value(name)
+	case strings.HasPrefix(name, "client_"):
+		return tx.clientValue(c.play.mta, name)
+	case strings.HasPrefix(name, "mail_"), strings.HasPrefix(name, "auth_"):
+		return tx.mailValue(name)
 	}
 	switch name {
+	case "i":
+		return or(tx.QueueID, queueID), c.play.queued
 	case "j", "if_name":
 		return hostName, true
 	case "v":
@@ -108,17 +119,29 @@ func (c *Client) value(tx *Transaction, rc *Rcpt, name string) (string, bool) {
 		return "192.0.2.25", true
 	case "daemon_port":
 		return "25", true
+	case "msg_id":
+		return tx.messageID(), true
+	}
+	return "", false
+}
+
+func (tx *Transaction) clientValue(mta *dialect, name string) (value string, ok bool) {
+	switch name {
 	case "client_addr":
-		if strings.IndexByte(tx.Client, ':') >= 0 && !strings.HasPrefix(tx.Client, "unix:") {
-			return c.play.mta.ipv6Prefix + tx.Client, true
+		if ip, err := netip.ParseAddr(tx.Client); err == nil && ip.Is6() {
+			return mta.ipv6Prefix + tx.Client, true
 		}
 		return or(tx.Client, "unknown"), true
 	case "client_name", "client_ptr":
 		return or(tx.ClientName, "unknown"), true
 	case "client_port":
 		return strconv.Itoa(int(tx.Port)), true
-	case "i":
-		return or(tx.QueueID, "4TabcD99999"), c.play.queued
+	}
+	return "", false
+}
+
+func (tx *Transaction) mailValue(name string) (value string, ok bool) {
+	switch name {
 	case "auth_type":
 		return "PLAIN", tx.Auth != ""
 	case "auth_authen":
@@ -129,14 +152,12 @@ func (c *Client) value(tx *Transaction, rc *Rcpt, name string) (string, bool) {
 		return domain(tx.From), true
 	case "mail_mailer":
 		return "smtp", true
-	case "msg_id":
-		return tx.messageID(), true
 	}
 	return "", false
 }
 
-// rcptValue is what the MTA has to say of a recipient; of one that it refuses, what is wrong with it.
-func (c *Client) rcptValue(rc *Rcpt, name string) (string, bool) {
+// value is what the MTA has to say of a recipient; of one that it refuses, what is wrong with it.
+func (rc *Rcpt) value(name string) (value string, ok bool) {
 	mailer, host, addr := or(rc.Mailer, "local"), domain(rc.Addr), rc.Addr
 	if rc.Unknown {
 		mailer, host, addr = "error", "5.1.1", "Recipient address rejected: User unknown"
@@ -159,7 +180,7 @@ func (tx *Transaction) messageID() string {
 			return h.Value
 		}
 	}
-	return "<" + or(tx.QueueID, "4TabcD99999") + "@" + hostName + ">"
+	return "<" + or(tx.QueueID, queueID) + "@" + hostName + ">"
 }
 
 func domain(addr string) string {

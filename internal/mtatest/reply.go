@@ -1,7 +1,6 @@
 package mtatest
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -170,7 +169,20 @@ type Mod struct {
 	Args  string
 }
 
-// parseMod reads the data of a change. How many strings it has, and whether an index stands before them, is by kind.
+// strings is how many strings the data of a change has, at least and at most.
+func (k ModKind) strings() (least, most int) {
+	switch k {
+	case AddHeader, InsertHeader, ChangeHeader:
+		return 2, 2
+	case AddRcptPar, ChangeFrom:
+		return 1, 2
+	default:
+		return 1, 1
+	}
+}
+
+// parseMod reads the data of a change: strings that end in NUL, with an index before them where a header is changed
+// or inserted. The pieces of a new body are just that.
 func parseMod(kind ModKind, data []byte) (Mod, error) {
 	m := Mod{Kind: kind}
 	if kind == ReplaceBody {
@@ -185,30 +197,24 @@ func parseMod(kind ModKind, data []byte) (Mod, error) {
 		m.Index = int(binary.BigEndian.Uint32(data))
 		data = data[4:]
 	}
-	if len(data) == 0 || data[len(data)-1] != 0 {
-		return m, bad
-	}
-	s := strings.Split(string(bytes.TrimSuffix(data, []byte{0})), "\x00")
+	text, ok := strings.CutSuffix(string(data), "\x00")
+	parts := strings.Split(text, "\x00")
+	least, most := kind.strings()
 	switch {
-	case kind == AddHeader || kind == InsertHeader || kind == ChangeHeader:
-		if len(s) != 2 || s[0] == "" {
-			return m, bad
-		}
-		m.Name, m.Value = s[0], s[1]
-	case kind == AddRcptPar || kind == ChangeFrom:
-		if len(s) > 2 {
-			return m, bad
-		}
-		m.Value = unangle(s[0])
-		if len(s) == 2 {
-			m.Args = s[1]
-		}
-	case len(s) != 1:
+	case !ok || len(parts) < least || len(parts) > most:
 		return m, bad
-	case kind == Quarantine:
-		m.Value = s[0]
-	default:
-		m.Value = unangle(s[0])
+	case least == 2:
+		m.Name, m.Value = parts[0], parts[1]
+		if m.Name == "" {
+			return m, bad
+		}
+		return m, nil
+	case len(parts) == 2:
+		m.Args = parts[1]
+	}
+	m.Value = parts[0]
+	if kind != Quarantine {
+		m.Value = unangle(m.Value)
 	}
 	return m, nil
 }

@@ -46,7 +46,7 @@ func TestRunAsPostfix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Quit()
+	quit(t, c)
 	no := Reply{ReplyCode, 550, "5.7.1 no"}
 	if d := cmp.Diff(Result{StageEOM, Reply{Action: Accept}, []Reply{{Action: Continue}, {}, no}, nil}, first); d != "" {
 		t.Error(d)
@@ -79,7 +79,7 @@ func TestRunAsPostfix(t *testing.T) {
 func TestRunAsPostfixLean(t *testing.T) {
 	f := &fake{
 		agreed: agree(6, MaySetMacros, NoHelo|NoUnknown|NoData|CanSkip|NoReplyConnect|NoReplyMail|NoReplyHeader|WantRejected,
-			0, "{client_addr} {daemon_name}", 2, "{auth_authen} i", 3, "i {rcpt_mailer} {rcpt_host}", 5, "i", 6, "{unused}"),
+			macros{0, "{client_addr} {daemon_name}"}, macros{2, "{auth_authen} i"}, macros{3, "i {rcpt_mailer} {rcpt_host}"}, macros{5, "i"}, macros{6, "{unused}"}),
 		answer: func(code byte, data string) []byte {
 			if code == 'C' || code == 'M' || code == 'L' {
 				return nil
@@ -91,7 +91,7 @@ func TestRunAsPostfixLean(t *testing.T) {
 	if r, err := c.Run(small()); err != nil || !r.Accepted() {
 		t.Fatal(r, err)
 	}
-	c.Quit()
+	quit(t, c)
 	want := []string{
 		"DC{client_addr}|203.0.113.5|{daemon_name}|mail.example.com| C[203.0.113.5]|4AB203.0.113.5| DH DM M<a@example.net>|SIZE=300| " +
 			"DR{rcpt_mailer}|local|{rcpt_host}|example.com| R<alice@example.com>|NOTIFY=NEVER|",
@@ -120,7 +120,7 @@ func TestRunAsSendmail(t *testing.T) {
 	if _, err := c.RunSendmail(again); err != nil {
 		t.Fatal(err)
 	}
-	c.Quit()
+	quit(t, c)
 	want := []string{
 		"DCj|mail.example.com|_|[203.0.113.5]|{daemon_name}|MTA|{if_name}|mail.example.com|{if_addr}|192.0.2.25|",
 		"C[203.0.113.5]|4AB203.0.113.5|",
@@ -249,11 +249,13 @@ func TestRecipientsAnsweredSkip(t *testing.T) {
 }
 
 func TestMacroValues(t *testing.T) {
-	f := &fake{agreed: agree(6, MaySetMacros, 0, 2, "{auth_type} {auth_authen} {client_addr} {client_name} {client_port} {tls_version} j v"), answer: goOn}
+	f := &fake{agreed: agree(6, MaySetMacros, 0, macros{2, "{auth_type} {auth_authen} {client_addr} {client_name} {client_port} {tls_version} j v"}), answer: goOn}
 	c := f.client(t, PostfixOffer())
 	tx := small()
 	tx.Auth, tx.Macros = "me", map[string]string{"{tls_version}": "TLSv1.3", "j": "other"}
-	c.Run(tx)
+	if _, err := c.Run(tx); err != nil {
+		t.Fatal(err)
+	}
 	want := "DM{auth_type}|PLAIN|{auth_authen}|me|{client_addr}|203.0.113.5|{client_name}|unknown|{client_port}|16706|{tls_version}|TLSv1.3|j|other|v|Postfix_3.7.11|"
 	if got := strings.Fields(f.seen()[2]); got[0] != want {
 		t.Errorf("got %q, want %q", got[0], want)
@@ -324,7 +326,7 @@ func TestSamples(t *testing.T) {
 
 // A load generator must not spend its time on memory.
 func TestAllocations(t *testing.T) {
-	conn := &canned{answers: [][]byte{Frame('O', string(agree(6, MaySetMacros, NoReplyConnect|NoReplyMail|NoHelo, 0, "{client_addr}", 3, "i")))}}
+	conn := &canned{answers: [][]byte{Frame('O', string(agree(6, MaySetMacros, NoReplyConnect|NoReplyMail|NoHelo, macros{0, "{client_addr}"}, macros{3, "i"})))}}
 	c, err := NewClient(conn, PostfixOffer())
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +342,7 @@ func TestAllocations(t *testing.T) {
 		if r, err := c.Run(tx); err != nil || r.Reply.Code != 550 {
 			t.Fatal(r, err)
 		}
-		c.Quit()
+		quit(t, c)
 	})
 	if got > 2 { // the transaction's copy and the list of answers to the recipients
 		t.Errorf("%v allocations for a connection with a refused message, want 2 at most", got)
@@ -351,7 +353,9 @@ func TestAllocations(t *testing.T) {
 		if mailErr != nil || err != nil || r.Code != 550 {
 			t.Fatal(r, mailErr, err)
 		}
-		c.Abort()
+		if err := c.Abort(); err != nil {
+			t.Fatal(err)
+		}
 	})
 	if events != 0 {
 		t.Errorf("%v allocations for a refused message played by hand, want 0", events)

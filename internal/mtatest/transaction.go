@@ -1,6 +1,7 @@
 package mtatest
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -84,62 +85,47 @@ func (r Result) Apply(tx Transaction) Transaction {
 	replaced := false
 	for _, m := range r.Mods {
 		switch m.Kind {
+		case ChangeFrom:
+			out.From = m.Value
+		case AddRcpt, AddRcptPar:
+			out.Rcpts = append(out.Rcpts, Rcpt{Addr: m.Value, Args: strings.Fields(m.Args)})
+		case DelRcpt:
+			out.Rcpts = slices.DeleteFunc(out.Rcpts, func(rc Rcpt) bool { return rc.Addr == m.Value })
+		case AddHeader:
+			out.Headers = append(out.Headers, Header{m.Name, m.Value})
+		case InsertHeader:
+			out.Headers = slices.Insert(out.Headers, min(m.Index, len(out.Headers)), Header{m.Name, m.Value})
+		case ChangeHeader:
+			out.Headers = changeHeader(out.Headers, m)
 		case ReplaceBody:
 			if !replaced {
 				out.Body, replaced = nil, true
 			}
 			out.Body = append(out.Body, m.Value...)
-		case AddHeader, InsertHeader, ChangeHeader:
-			out.Headers = applyHeader(out.Headers, m)
-		default:
-			applyEnvelope(&out, m)
+		case Quarantine:
 		}
 	}
 	return out
 }
 
-func applyEnvelope(tx *Transaction, m Mod) {
-	switch m.Kind {
-	case ChangeFrom:
-		tx.From = m.Value
-	case AddRcpt, AddRcptPar:
-		tx.Rcpts = append(tx.Rcpts, Rcpt{Addr: m.Value, Args: strings.Fields(m.Args)})
-	case DelRcpt:
-		var left []Rcpt
-		for _, rc := range tx.Rcpts {
-			if rc.Addr != m.Value {
-				left = append(left, rc)
-			}
+// changeHeader replaces or removes the header of that name and index; one that is not there is added.
+func changeHeader(hs []Header, m Mod) []Header {
+	nth := 0
+	for i := range hs {
+		if strings.EqualFold(hs[i].Name, m.Name) {
+			nth++
 		}
-		tx.Rcpts = left
-	}
-}
-
-// applyHeader changes a list of headers; changing one that is not there adds it.
-func applyHeader(hs []Header, m Mod) []Header {
-	h := Header{m.Name, m.Value}
-	switch m.Kind {
-	case InsertHeader:
-		i := min(m.Index, len(hs))
-		return append(hs[:i:i], append([]Header{h}, hs[i:]...)...)
-	case ChangeHeader:
-		nth := 0
-		for i := range hs {
-			if !strings.EqualFold(hs[i].Name, m.Name) {
-				continue
-			}
-			if nth++; nth < max(m.Index, 1) {
-				continue
-			}
-			if m.Value == "" {
-				return append(hs[:i:i], hs[i+1:]...)
-			}
-			hs[i].Value = m.Value
-			return hs
+		if nth < max(m.Index, 1) {
+			continue
 		}
 		if m.Value == "" {
-			return hs
+			return slices.Delete(hs, i, i+1)
 		}
+		hs[i].Value = m.Value
+		return hs
 	}
-	return append(hs, h)
+	if m.Value == "" {
+		return hs
+	}
+	return append(hs, Header{m.Name, m.Value})
 }

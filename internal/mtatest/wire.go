@@ -63,8 +63,9 @@ func (c *Client) flush() {
 	if len(c.w) == 0 || c.err != nil {
 		return
 	}
-	c.bound()
-	_, c.err = c.conn.Write(c.w)
+	if c.bound(); c.err == nil {
+		_, c.err = c.conn.Write(c.w)
+	}
 	c.w = c.w[:0]
 }
 
@@ -90,8 +91,8 @@ func (c *Client) Receive() (code byte, data []byte, err error) {
 
 // bound starts the Timeout anew.
 func (c *Client) bound() {
-	if c.Timeout > 0 {
-		c.conn.SetDeadline(time.Now().Add(c.Timeout))
+	if c.Timeout > 0 && c.err == nil {
+		c.err = c.conn.SetDeadline(time.Now().Add(c.Timeout))
 	}
 }
 
