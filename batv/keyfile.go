@@ -1,6 +1,7 @@
 package batv
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -33,7 +34,7 @@ import (
 func ParseKeys(name string, data []byte) (*Keyring, error) {
 	var document map[string]any
 	if _, err := toml.Decode(string(data), &document); err != nil {
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, data, err)
 	}
 	f := &keyFile{name: name, lines: indexLines(string(data))}
 	keys := f.read(document)
@@ -57,11 +58,11 @@ func ParseKeys(name string, data []byte) (*Keyring, error) {
 
 // syntaxError tells where the file is not TOML. The library's own message may
 // quote a value, and so a secret; only the kind of the mistake is taken from it.
-func syntaxError(name string, err error) error {
+func syntaxError(name string, data []byte, err error) error {
 	var at toml.ParseError
-	if !errors.As(err, &at) {
-		return fmt.Errorf("%s:1: not valid TOML", name)
-	}
+	errors.As(err, &at)
+	// The library's line is one too far where the mistake is a line's end.
+	line := 1 + bytes.Count(data[:min(at.Position.Start, len(data))], []byte("\n"))
 	reason := "not valid TOML"
 	for _, kind := range []struct{ message, reason string }{
 		{"already been defined", "this key stands twice in its table"},
@@ -78,7 +79,7 @@ func syntaxError(name string, err error) error {
 			break
 		}
 	}
-	return fmt.Errorf("%s:%d: %s", name, max(at.Position.Line, 1), reason)
+	return fmt.Errorf("%s:%d: %s", name, line, reason)
 }
 
 // keyFile collects what is wrong with one file.
@@ -101,8 +102,11 @@ func (f *keyFile) report(table int, field, value, allowed string) {
 }
 
 func (f *keyFile) reportTop(key, value, allowed string) {
-	line := max(f.lines.top[key], 1)
-	f.mistakes = append(f.mistakes, mistake{line, -1, key, fmt.Sprintf("%s: %s: %s", key, value, allowed)})
+	line, path := max(f.lines.top[key], 1), key
+	if key != "key" {
+		path = showName(key)
+	}
+	f.mistakes = append(f.mistakes, mistake{line, -1, key, fmt.Sprintf("%s: %s: %s", path, value, allowed)})
 }
 
 func (f *keyFile) reported(table int, field string) bool {
@@ -123,7 +127,7 @@ func (f *keyFile) err() error {
 func (f *keyFile) read(document map[string]any) []Key {
 	for _, name := range sortedKeys(document) {
 		if name != "key" {
-			f.reportTop(showName(name), "unknown key", "the file holds [[key]] tables only")
+			f.reportTop(name, "unknown key", "the file holds [[key]] tables only")
 		}
 	}
 	var tables []map[string]any
@@ -240,14 +244,28 @@ func (f *keyFile) secret(n int, value any) []byte {
 func (f *keyFile) time(n int, field string, value any) time.Time {
 	const allowed = "must be a time without quotes, such as 2026-11-21T00:00:00Z, or a date"
 	t := typed[time.Time](f, n, field, value, allowed)
-	switch t.Location().String() {
-	case "time-local": // a time of day
+	switch timeFormat(t) {
+	case time.TimeOnly:
 		f.report(n, field, show(value), allowed)
 		return time.Time{}
-	case "datetime-local", "date-local":
+	case time.DateTime, time.DateOnly:
 		return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 	}
 	return t.UTC()
+}
+
+// timeFormat tells which kind of TOML time t was read from. The library marks
+// those without an offset by the name of their zone.
+func timeFormat(t time.Time) string {
+	switch t.Location().String() {
+	case "time-local":
+		return time.TimeOnly
+	case "date-local":
+		return time.DateOnly
+	case "datetime-local":
+		return time.DateTime
+	}
+	return time.RFC3339
 }
 
 func (f *keyFile) domains(n int, value any) []string {
@@ -284,7 +302,7 @@ func show(value any) string {
 	case map[string]any, []map[string]any:
 		return "a table"
 	case time.Time:
-		return v.Format(time.RFC3339)
+		return v.Format(timeFormat(v))
 	}
 	return fmt.Sprint(value)
 }

@@ -2,6 +2,8 @@ package batv
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -74,6 +76,13 @@ func (s *keySet) add(k *ringKey) {
 	s.keys = append(s.keys, k)
 	s.byNumber[k.Number] = k
 }
+
+// String tells how many keys there are.
+func (r Keyring) String() string { return fmt.Sprintf("keyring of %d", len(r.keys)) }
+
+// Format writes String whatever the verb: some make package fmt follow
+// pointers, down to the secrets.
+func (r Keyring) Format(s fmt.State, _ rune) { io.WriteString(s, r.String()) }
 
 // Keys returns copies of all keys, secrets included, in their order.
 func (r *Keyring) Keys() []Key {
