@@ -45,7 +45,7 @@ bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 bench-load: build ## load the built milter and a stock no-op; OUT=FILE writes the report
-	cd e2e && $(GO) run ./load $(if $(OUT),-out '$(abspath $(OUT))')
+	cd e2e && $(GO) run ./load -daemon $(CURDIR)/$(BINARY) $(if $(OUT),-out '$(abspath $(OUT))')
 
 tools: ## build the checkers that tools/go.mod pins
 	cd tools && $(GO) build -trimpath -buildvcs=false -o $(TOOLS)/ tool
