@@ -16,12 +16,13 @@ import (
 // does. Once its buffers have grown, a Client allocates for changes made to a message and for replies it has not just
 // had, and for nothing else.
 type Client struct {
+	// Offer is what Reset offers to the milter.
+	Offer Offer
 	// Timeout bounds each write and each wait for an answer; 0 waits for ever.
 	Timeout time.Duration
 
-	conn  net.Conn
-	offer Offer
-	err   error
+	conn net.Conn
+	err  error
 
 	agreed    Negotiated
 	agreedRaw []byte // the answer that agreed was parsed from
@@ -39,7 +40,8 @@ type Client struct {
 	play     playing // the state of Run
 }
 
-// Reset takes a further connection and negotiates on it, with the same offer and the buffers of the last one.
+// Reset takes a further connection and negotiates on it, with the buffers of the last one. A new(Client) needs an
+// Offer first.
 func (c *Client) Reset(conn net.Conn) error {
 	c.conn, c.err = conn, nil
 	c.w, c.start, c.end, c.eager, c.skip = c.w[:0], 0, 0, false, 0
@@ -48,9 +50,9 @@ func (c *Client) Reset(conn net.Conn) error {
 		c.r = make([]byte, 1024)
 	}
 	c.w = append(c.w, 0, 0, 0, 13, cmdNegotiate)
-	c.w = binary.BigEndian.AppendUint32(c.w, c.offer.Version)
-	c.w = binary.BigEndian.AppendUint32(c.w, c.offer.Actions)
-	c.w = binary.BigEndian.AppendUint32(c.w, c.offer.Protocol)
+	c.w = binary.BigEndian.AppendUint32(c.w, c.Offer.Version)
+	c.w = binary.BigEndian.AppendUint32(c.w, c.Offer.Actions)
+	c.w = binary.BigEndian.AppendUint32(c.w, c.Offer.Protocol)
 	code, data, err := c.Receive()
 	switch {
 	case err != nil:
@@ -61,7 +63,7 @@ func (c *Client) Reset(conn net.Conn) error {
 		return nil
 	}
 	c.agreedRaw = append(c.agreedRaw[:0], data...)
-	if c.agreed, err = parseNegotiated(data, c.offer); err != nil {
+	if c.agreed, err = parseNegotiated(data, c.Offer); err != nil {
 		c.agreedRaw = nil
 		return fmt.Errorf("negotiating: %w", err)
 	}

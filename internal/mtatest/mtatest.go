@@ -104,7 +104,7 @@ func Dial(network, addr string, o Offer) (*Client, error) {
 
 // NewClient negotiates over a connection that is already there. The caller closes it when an error is returned.
 func NewClient(conn net.Conn, o Offer) (*Client, error) {
-	c := &Client{Timeout: DefaultTimeout, offer: o}
+	c := &Client{Timeout: DefaultTimeout, Offer: o}
 	if err := c.Reset(conn); err != nil {
 		return nil, err
 	}
