@@ -12,6 +12,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,16 +35,19 @@ type options struct {
 	out      string
 	enforce  bool
 	timeout  time.Duration
+
+	command string // the run as it can be repeated
 }
 
-func parseFlags(args []string) (options, error) {
+func parseFlags(args []string, stderr io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
+	f.SetOutput(stderr)
 	f.StringVar(&o.daemon, "daemon", "", "daemon `binary` (default: built from this checkout)")
 	f.StringVar(&o.stock, "stock", "", "stock `binary` (default: built from this checkout)")
 	f.BoolVar(&o.lean, "lean", false, "let the stock milter negotiate away all it can, not only headers and body")
-	f.IntVar(&o.n, "n", 4000, "transactions a round")
-	f.IntVar(&o.rounds, "rounds", 7, "rounds, of which the median counts")
+	f.IntVar(&o.n, "n", 500, "transactions a round")
+	f.IntVar(&o.rounds, "rounds", 31, "rounds, of which the median counts")
 	f.IntVar(&o.parallel, "parallel", 8, "connections at a time")
 	f.IntVar(&o.conns, "conns", 4000, "connections opened at once")
 	f.StringVar(&o.out, "out", "", "write the report to this `file`, too")
@@ -63,25 +67,36 @@ func parseFlags(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q: want flags only", f.Arg(0))
 	}
+	o.command = "go run ./load"
+	f.Visit(func(set *flag.Flag) {
+		if set.Name != "daemon" && set.Name != "stock" && set.Name != "out" { // paths of this machine
+			o.command += fmt.Sprintf(" -%s=%v", set.Name, set.Value)
+		}
+	})
 	return o, nil
 }
 
-func main() {
-	o, err := parseFlags(os.Args[1:])
-	if err != nil {
-		if err != flag.ErrHelp {
-			fmt.Fprintln(os.Stderr, "load: error:", err)
-		}
-		os.Exit(2)
+func main() { os.Exit(command(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// command is main with what it depends on; it returns the exit status.
+func command(args []string, stdout, stderr io.Writer) int {
+	o, err := parseFlags(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		fmt.Fprintln(stderr, "load: error:", err)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "load: error:", err)
-		os.Exit(1)
+	if err := run(ctx, o, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, "load: error:", err)
+		return 1
 	}
+	return 0
 }
 
 // run measures and reports; progress goes to stderr.
@@ -95,7 +110,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := report{options: o, started: time.Now(), daemonGo: goVersion(bin.daemon)}
+	r := report{options: o, started: time.Now(), busy: loadAverage(), daemonGo: goVersion(bin.daemon)}
 	if r.rows, err = measureWorkloads(ctx, o, bin, dir, stderr); err != nil {
 		return err
 	}

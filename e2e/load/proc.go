@@ -91,3 +91,13 @@ func processor(count int) string {
 	}
 	return fmt.Sprintf("%d × %s", count, model)
 }
+
+// loadAverage is how many processes wanted a processor over the last minute.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +21,7 @@ type report struct {
 	options  options
 	started  time.Time
 	took     time.Duration
+	busy     string // the machine's load average before
 	daemonGo string
 	rows     []row
 	crowds   []crowd
@@ -79,9 +79,9 @@ func (r report) markdown() string {
 func (r report) writeHead(b *strings.Builder) {
 	o := r.options
 	fmt.Fprintf(b, "# Load\n\n")
-	fmt.Fprintf(b, "- %s, %s\n", r.started.UTC().Format(markdownLayout), processor(runtime.NumCPU()))
+	fmt.Fprintf(b, "- %s, %s, load average before %s\n", r.started.UTC().Format(markdownLayout), processor(runtime.NumCPU()), r.busy)
 	fmt.Fprintf(b, "- daemon built with %s, load with %s, for %s/%s\n", r.daemonGo, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	fmt.Fprintf(b, "- `%s` in e2e/, %.0f s\n\n", strings.Join(append([]string{"go run ./load"}, os.Args[1:]...), " "), r.took.Seconds())
+	fmt.Fprintf(b, "- `%s` in e2e/, %.0f s\n\n", o.command, r.took.Seconds())
 	fmt.Fprintf(b, "Played as Postfix does, one message a connection, %d connections at a time; %d rounds of %d transactions for each line, the two programs in turn. ", o.parallel, o.rounds, o.n)
 	fmt.Fprintf(b, "CPU is the server's, all threads, user and system, in µs a transaction; the load shares the processors. Figures are medians of the rounds, the ratio that of the ratios round by round, with the least and the most of them. ")
 	negotiated := "headers and body negotiated away"
