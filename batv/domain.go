@@ -11,14 +11,15 @@ import (
 // toASCII returns the canonical form of a domain: A-labels (RFC 5891), in lower
 // case. What cannot be a U-label keeps its characters.
 func toASCII(domain string) string {
+	domain = string(appendLower(nil, domain)) // idna maps the case of valid labels only
 	if isASCII(domain) {
-		return strings.ToLower(domain)
+		return domain
 	}
 	ascii, err := idna.Lookup.ToASCII(domain)
 	if err != nil && !isASCII(ascii) {
-		return string(appendLower(nil, domain))
+		return domain
 	}
-	return ascii
+	return string(appendLower(nil, ascii))
 }
 
 // labelCache remembers the A-labels of domains lately seen as U-labels. Its

@@ -62,7 +62,7 @@ func syntaxError(name string, data []byte, err error) error {
 	var at toml.ParseError
 	errors.As(err, &at)
 	// The library's line is one too far where the mistake is a line's end.
-	line := 1 + bytes.Count(data[:min(at.Position.Start, len(data))], []byte("\n"))
+	line := 1 + bytes.Count(data[:max(0, min(at.Position.Start, len(data)))], []byte("\n"))
 	reason := "not valid TOML"
 	for _, kind := range []struct{ message, reason string }{
 		{"already been defined", "this key stands twice in its table"},
