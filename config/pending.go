@@ -1,0 +1,60 @@
+package config
+
+import "strings"
+
+// notYetThere lists the keys, or whole tables, of features that are not there
+// yet, with what they belong to. They are read and checked like all others,
+// but may not be set away from their defaults. A feature that arrives takes
+// its line away.
+func notYetThere() map[string]string {
+	return map[string]string{
+		"never_sends":      "addresses that never write",
+		"public_addresses": "whether a domain is strict, own listings",
+		"our_relays":       "origin by the Received chain",
+		"all_mail_here":    "whether a domain is strict",
+		"store":            "what outlives a restart",
+		"batv.probe":       "asking the MTA whether tagged recipients are accepted",
+		"classify":         "telling notifications apart",
+		"rule":             "telling notifications apart",
+		"dnsbl":            "DNS lists",
+		"origin":           "whether the original was ours",
+		"flood":            "floods",
+		"domain":           "settings of one domain",
+		"admin.control":    "commands to the running daemon",
+
+		"policy.never-sends":    "addresses that never write",
+		"policy.flood":          "floods",
+		"policy.origin-proven":  "whether the original was ours",
+		"policy.receipt":        "telling notifications apart",
+		"policy.report":         "telling notifications apart",
+		"policy.calendar":       "telling notifications apart",
+		"policy.origin-foreign": "whether the original was ours",
+		"policy.listed":         "DNS lists",
+		"policy.challenge":      "telling notifications apart",
+		"policy.virus-notice":   "telling notifications apart",
+		"policy.auto-reply":     "telling notifications apart",
+		"policy.unproven":       "telling notifications apart",
+	}
+}
+
+// pending reports whether a key, or a table that it is in, is not there yet.
+func pending(path string) bool {
+	later := notYetThere()
+	for path != "" {
+		if later[path] != "" {
+			return true
+		}
+		path = path[:max(0, strings.LastIndexByte(path, '.'))]
+	}
+	return false
+}
+
+// notYet refuses a key; of a [[table]], each by itself.
+func (r *reader) notYet(n *node) {
+	if n.list == nil {
+		r.note(n.line, n.path, showNode(n), "not available yet")
+	}
+	for _, table := range n.list {
+		r.note(table.line, table.path, showNode(table), "not available yet")
+	}
+}
