@@ -1,0 +1,56 @@
+package policy
+
+import "github.com/backscatter-milter/backscatter-milter/batv"
+
+// exempt: the client, the sender, the recipient or a header field is listed
+// under [exempt].
+func (f *Facts) exempt() Answer {
+	m := f.message
+	switch {
+	case f.exemptEnvelope() || m.headerExempt:
+		return Yes
+	case m.settings.JudgesHeaders() && !m.headersSeen:
+		return Later
+	}
+	return No
+}
+
+func (f *Facts) exemptEnvelope() bool {
+	m := f.message
+	e := &m.settings.config.Exempt
+	return e.Clients.Contains(m.client.Addr) ||
+		e.Senders.Match(m.Sender) ||
+		e.Recipients.Match(f.Address) || e.Recipients.Match(f.bare())
+}
+
+// bare is the recipient's address without our tag.
+func (f *Facts) bare() string {
+	if bare := f.Tag().Bare(); bare != "" {
+		return bare
+	}
+	return f.Address
+}
+
+func (f *Facts) tagValid() Answer { return answer(f.Tag().Result == batv.Valid) }
+
+// tagForged: the signature is wrong, and the key whose number it bears has
+// verified a tag that came home before. Without that the keys of two hosts
+// may differ by mistake, and the recipient counts as untagged.
+func (f *Facts) tagForged() Answer {
+	return answer(f.Tag().Result == batv.Forged && f.message.settings.proven.Proven(f.tag))
+}
+
+// differs: the transaction has a recipient whose fate is not this one's.
+func (f *Facts) differs() Answer {
+	m := f.message
+	return answer(f.stage == AtRcpt && m.accepted && m.fate != f.fate())
+}
+
+// tagMissing: there is no tag where one would have been, had we sent the
+// original. An address that is never signed cannot miss its tag.
+func (f *Facts) tagMissing() Answer {
+	if f.Tag().Result == batv.Valid {
+		return No
+	}
+	return answer(f.message.settings.unsigned(f.bare()) == "")
+}

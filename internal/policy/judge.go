@@ -1,0 +1,146 @@
+package policy
+
+import "github.com/backscatter-milter/backscatter-milter/config"
+
+// Verdict is what the policy says of one recipient, or of a whole message.
+// The zero Verdict is "nothing to say": the recipient is not judged.
+type Verdict struct {
+	Reason   Reason
+	Action   config.Action // what the policy asks for
+	Enforced bool          // false in monitor mode: reported, not done
+	Stage    Stage
+	Facts    *Facts // what was found out, for the trail
+}
+
+// Decided reports whether the verdict says anything.
+func (v Verdict) Decided() bool { return v.Reason != "" }
+
+// Effective is the action that is taken: a refusal that is not enforced
+// becomes a mark.
+func (v Verdict) Effective() config.Action {
+	if !v.Enforced && severity(v.Action) > severity(config.ActionMark) {
+		return config.ActionMark
+	}
+	return v.Action
+}
+
+// Refuses reports whether the verdict answers the client with 4xx or 5xx.
+func (v Verdict) Refuses() bool {
+	a := v.Effective()
+	return a == config.ActionReject || a == config.ActionTempfail
+}
+
+// severity orders the actions from the mildest to the harshest.
+func severity(a config.Action) int {
+	switch a {
+	case config.ActionAccept, "":
+		return 0
+	case config.ActionMark:
+		return 1
+	case config.ActionQuarantine:
+		return 2
+	case config.ActionTempfail:
+		return 3
+	case config.ActionReject:
+		return 4
+	default: // discard: the only one that leaves the sender in the dark
+		return 5
+	}
+}
+
+func accepts(a config.Action) bool { return severity(a) <= severity(config.ActionMark) }
+
+// Judge walks the table for one recipient and returns the first deciding row's
+// verdict. It returns an undecided Verdict where the recipient is not judged,
+// or where this stage is too early to tell.
+//
+// A row that refuses waits until every accepting row above it is known, unless
+// the stage setting has asked for its decision now.
+func Judge(f *Facts, stage Stage) Verdict {
+	f.stage = stage
+	if !f.Judged() {
+		return f.separate(Verdict{Stage: stage})
+	}
+	s := f.message.settings
+	pending := false
+	for i := range table {
+		r := &table[i]
+		early := s.earliest(*r)
+		switch f.ask(r, stage >= early) {
+		case No:
+			continue
+		case Later:
+			pending = pending || accepts(s.action[i])
+			continue
+		}
+		asked := early < r.from // the stage setting wants the decision now
+		if pending && !accepts(s.action[i]) && !asked {
+			continue
+		}
+		return f.separate(f.verdict(r.reason, s.action[i], stage))
+	}
+	return f.separate(Verdict{Stage: stage})
+}
+
+// ask puts the row's question; before its stage the answer is put off.
+func (f *Facts) ask(r *row, due bool) Answer {
+	a := r.when(f)
+	if a == Yes && !due {
+		return Later
+	}
+	return a
+}
+
+// separate keeps the fates of a transaction's recipients apart: one whom the
+// rows would let through, but whose fate may differ from the fates of those
+// accepted before, is asked to be brought in a transaction of its own. So
+// many-recipients speaks against accepting rows above it, too.
+func (f *Facts) separate(v Verdict) Verdict {
+	if v.Stage != AtRcpt || v.Refuses() || f.differs() != Yes {
+		return v
+	}
+	s := f.message.settings
+	return f.verdict(ManyRecipients, s.Action(ManyRecipients), AtRcpt)
+}
+
+func (f *Facts) verdict(reason Reason, action config.Action, stage Stage) Verdict {
+	enforced := f.message.settings.Mode != config.ModeMonitor
+	v := Verdict{Reason: reason, Action: action, Enforced: enforced, Stage: stage, Facts: f}
+	if stage == AtRcpt && v.Refuses() && !f.message.client.SMTP {
+		return Verdict{} // an MTA strands local mail whose recipient is refused
+	}
+	return v
+}
+
+// Failure is the verdict when judging itself has failed.
+func Failure(s *Settings, stage Stage) Verdict {
+	return Verdict{Reason: Error, Action: s.Action(Error), Enforced: s.Mode != config.ModeMonitor, Stage: stage}
+}
+
+// Combine joins the verdicts of a message's recipients into the one answer
+// that the message can get. Where they differ the mildest action is taken and
+// the message is marked with the reason of the harshest; the zero Verdict
+// counts as accepting.
+func Combine(verdicts []Verdict) Verdict {
+	var harsh Verdict
+	mildest := 0
+	for i, v := range verdicts {
+		degree := severity(v.Effective())
+		if i == 0 || degree < mildest {
+			mildest = degree
+		}
+		if !harsh.Decided() || degree > severity(harsh.Effective()) {
+			harsh = v
+		}
+	}
+	if severity(harsh.Effective()) == mildest {
+		return harsh
+	}
+	for _, v := range verdicts {
+		if severity(v.Effective()) == mildest && v.Refuses() {
+			return v
+		}
+	}
+	harsh.Action = config.ActionMark
+	return harsh
+}

@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+)
+
+// Message is one transaction under judgement. It is not safe for concurrent
+// use: a milter connection carries one transaction at a time.
+type Message struct {
+	Kind     Kind
+	Sender   string
+	settings *Settings
+	client   Client
+	now      time.Time
+
+	fate         fate // of the recipients accepted so far
+	accepted     bool // whether there is one
+	headerExempt bool // a header field exempts the message
+	headersSeen  bool // all header fields have been shown
+
+	unsignedDestination bool // a recipient must not see a signed reverse-path
+}
+
+// fate is what decides whether two recipients can share a transaction.
+type fate struct {
+	judged bool // the recipient is ours
+	proven bool // an accepting row holds for it
+}
+
+// NewMessage begins a transaction: settings are those in force at MAIL FROM.
+func NewMessage(s *Settings, e Envelope, now time.Time) Message {
+	return Message{Kind: s.sort(e), Sender: e.Sender, settings: s, client: e.Client, now: now}
+}
+
+// Client is who brought the message.
+func (m *Message) Client() Client { return m.client }
+
+// Header shows the message one header field, name and value as received.
+func (m *Message) Header(name, value string) {
+	if m.Kind == InboundNull && !m.headerExempt {
+		m.headerExempt = m.settings.config.Exempt.Headers.Match(name, value)
+	}
+}
+
+// EndOfHeaders says that no header field will follow.
+func (m *Message) EndOfHeaders() { m.headersSeen = true }
+
+// Recipient begins the facts of one recipient, address as given in RCPT TO
+// without its angle brackets.
+func (m *Message) Recipient(address string) Facts {
+	return Facts{message: m, Address: address}
+}
+
+// Accept notes that the recipient takes part in the transaction.
+func (m *Message) Accept(f *Facts) {
+	if m.Kind == Outbound && m.settings.config.BATV.UnsignedDestinations.Match(f.Address) {
+		m.unsignedDestination = true
+	}
+	if !m.accepted {
+		m.accepted, m.fate = true, f.fate()
+	}
+}
+
+// Untag returns the plain address to deliver to where the recipient carries
+// a tag of ours, whatever it is worth, and whether there is one to take off.
+// Tags of other sites are theirs to take off.
+func (m *Message) Untag(f *Facts) (bare string, tagged bool) {
+	if m.Kind == HandsOff || !m.settings.Ours(f.Address) {
+		return "", false
+	}
+	bare = f.Tag().Bare()
+	return bare, bare != ""
+}
+
+// Facts are what is known of one recipient: each found out when it is first
+// asked for, and kept.
+type Facts struct {
+	Address string
+	message *Message
+	stage   Stage
+	tag     batv.Verdict
+	tagRead bool
+}
+
+// Tag is what the recipient's BATV tag says.
+func (f *Facts) Tag() batv.Verdict {
+	if !f.tagRead {
+		f.tagRead = true
+		f.tag = f.message.settings.Tags.Verify(f.Address, f.message.now)
+		if f.tag.Result == batv.Valid {
+			f.message.settings.proven.Prove(f.tag)
+		}
+	}
+	return f.tag
+}
+
+// Judged reports whether the policy has anything to say of the recipient: it
+// is in a domain of ours, and the sender is null.
+func (f *Facts) Judged() bool {
+	return f.message.Kind == InboundNull && f.message.settings.Ours(f.Address)
+}
+
+func (f *Facts) fate() fate {
+	if !f.Judged() {
+		return fate{}
+	}
+	return fate{judged: true, proven: f.exemptEnvelope() || f.tagValid() == Yes}
+}

@@ -1,0 +1,87 @@
+package policy
+
+import "github.com/backscatter-milter/backscatter-milter/config"
+
+// Reason is the stable code of a row: it stands in replies' explain_url, in
+// the log, in metrics and in the X-Backscatter header, and is never renamed.
+type Reason string
+
+// The reasons, in the order in which they are judged.
+const (
+	Exempt         Reason = "exempt"          // client, sender, recipient or header is exempt
+	TagValid       Reason = "tag-valid"       // the recipient carries a valid BATV tag
+	TagForged      Reason = "tag-forged"      // the tag's signature is wrong for a key that has proved itself
+	ManyRecipients Reason = "many-recipients" // this recipient's fate differs from those accepted before it
+	TagMissing     Reason = "tag-missing"     // no tag, or an expired one, and nothing else proves the original ours
+	Error          Reason = "error"           // our own failure
+)
+
+// A row is one line of the policy.
+type row struct {
+	reason Reason
+	from   Stage               // the earliest stage at which the row may decide
+	when   func(*Facts) Answer // does the reason apply?
+	action config.Action       // unless [policy] says otherwise
+}
+
+// table is the whole policy: the first row that applies decides. Error stands
+// last because no fact leads to it: it is the answer when finding one failed.
+var table = [...]row{
+	{Exempt, AtRcpt, (*Facts).exempt, config.ActionAccept},
+	{TagValid, AtRcpt, (*Facts).tagValid, config.ActionAccept},
+	{TagForged, AtRcpt, (*Facts).tagForged, config.ActionReject},
+	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail},
+	{TagMissing, AtEOM, (*Facts).tagMissing, config.ActionAuto},
+	{Error, AtRcpt, never, config.ActionAccept},
+}
+
+// Stage is a point of the SMTP transaction at which a verdict can be given.
+type Stage uint8
+
+// The stages in the order in which an MTA reaches them.
+const (
+	AtRcpt Stage = iota // RCPT TO: one recipient
+	AtData              // DATA: all recipients are known
+	AtEOH               // end of headers
+	AtEOM               // end of message: nothing can be waited for any more
+)
+
+// String gives the stage's name in log and metrics.
+func (s Stage) String() string {
+	return [...]string{"rcpt", "data", "eoh", "eom"}[s]
+}
+
+// Answer is what a row hears when it asks whether its reason applies.
+type Answer uint8
+
+// The answers.
+const (
+	No    Answer = iota // it does not, and nothing later changes that
+	Yes                 // it does
+	Later               // not known at this stage
+)
+
+func never(*Facts) Answer { return No }
+
+func answer(yes bool) Answer {
+	if yes {
+		return Yes
+	}
+	return No
+}
+
+// Row is a line of the policy as documentation and tests see it.
+type Row struct {
+	Reason  Reason
+	From    Stage
+	Default config.Action
+}
+
+// Rows returns the policy table in its order.
+func Rows() []Row {
+	rows := make([]Row, len(table))
+	for i, r := range table {
+		rows[i] = Row{r.reason, r.from, r.action}
+	}
+	return rows
+}

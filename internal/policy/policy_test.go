@@ -1,0 +1,198 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func testSettings(t testing.TB, toml string) *Settings {
+	t.Helper()
+	cfg, err := config.Parse("test.toml", []byte("domains = [\"example.com\", \"*.example.com\"]\ntrusted_networks = [\"198.51.100.0/24\"]\n"+toml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := batv.NewKeyring(batv.Key{Number: 3, Secret: []byte("secret"), Signing: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewSettings(cfg, keys, &ProvenKeys{})
+}
+
+func smtpClient() Client { return Client{Addr: addr("192.0.2.1"), SMTP: true} }
+
+func bounceMessage(s *Settings) *Message {
+	m := NewMessage(s, Envelope{Client: smtpClient()}, now)
+	return &m
+}
+
+func (s *Settings) mustSign(t testing.TB, address string, at time.Time) string {
+	t.Helper()
+	tagged, err := s.Tags.Sign(address, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tagged
+}
+
+// The table is the policy that users are told of: its reasons stand in the
+// order of config.Reasons and have the defaults given there.
+func TestTableFollowsReasons(t *testing.T) {
+	all := config.Reasons()
+	at := -1
+	for _, r := range Rows() {
+		i := slices.Index(all, string(r.Reason))
+		if i <= at {
+			t.Errorf("%s is out of order or no reason", r.Reason)
+		}
+		at = i
+		if want := config.DefaultAction(string(r.Reason)); r.Default != want {
+			t.Errorf("%s: default %q, told %q", r.Reason, r.Default, want)
+		}
+	}
+}
+
+func TestFirstReasonDecides(t *testing.T) {
+	const reject = "[policy]\ntag-missing = \"reject\"\n"
+	for _, tc := range []struct {
+		name   string
+		toml   string
+		rcpt   func(s *Settings) string
+		stage  Stage
+		reason Reason
+		action config.Action
+	}{
+		{"valid tag", reject, func(s *Settings) string { return s.mustSign(t, "a@example.com", now) }, AtRcpt, TagValid, config.ActionAccept},
+		{"valid tag of a sub-domain", reject, func(s *Settings) string { return s.mustSign(t, "a@mail.example.com", now) }, AtRcpt, TagValid, config.ActionAccept},
+		{"exempt before forged", reject, func(s *Settings) string {
+			s.mustProve(t)
+			return forge(s.mustSign(t, "postmaster@example.com", now))
+		}, AtRcpt, Exempt, config.ActionAccept},
+		{"forged", reject, func(s *Settings) string { s.mustProve(t); return forge(s.mustSign(t, "a@example.com", now)) }, AtRcpt, TagForged, config.ActionReject},
+		{"wrong signature of a key not proven", reject, func(s *Settings) string { return forge(s.mustSign(t, "a@example.com", now)) }, AtEOM, TagMissing, config.ActionReject},
+		{"expired", reject, func(s *Settings) string { return s.mustSign(t, "a@example.com", now.AddDate(0, 0, -30)) }, AtEOM, TagMissing, config.ActionReject},
+		{"untagged too early", reject, func(*Settings) string { return "a@example.com" }, AtEOH, "", ""},
+		{"untagged", reject, func(*Settings) string { return "a@example.com" }, AtEOM, TagMissing, config.ActionReject},
+		{"untagged, auto", "", func(*Settings) string { return "a@example.com" }, AtEOM, TagMissing, config.ActionMark},
+		{"untagged, stage rcpt", "stage = \"rcpt\"\n" + reject, func(*Settings) string { return "a@example.com" }, AtRcpt, TagMissing, config.ActionReject},
+		{"never signed because too long", reject, func(*Settings) string { return strings.Repeat("a", 50) + "@example.com" }, AtEOM, "", ""},
+		{"never signed because listed", "[batv]\nunsigned_senders = [\"robot@example.com\"]\n" + reject, func(*Settings) string { return "robot@example.com" }, AtEOM, "", ""},
+		{"never signed because rewritten", reject, func(*Settings) string { return "SRS0=abcd=ef=example.org=b@example.com" }, AtEOM, "", ""},
+		{"foreign tag", reject, func(*Settings) string { return "btv1==760cdc7c545==a@example.com" }, AtEOM, "", ""},
+		{"other domain", reject, func(*Settings) string { return "a@example.net" }, AtEOM, "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := testSettings(t, tc.toml)
+			f := bounceMessage(s).Recipient(tc.rcpt(s))
+			v := Judge(&f, tc.stage)
+			if v.Reason != tc.reason || v.Action != tc.action {
+				t.Errorf("%q %q, want %q %q", v.Reason, v.Action, tc.reason, tc.action)
+			}
+		})
+	}
+}
+
+// mustProve has the signing key verify a tag.
+func (s *Settings) mustProve(t testing.TB) {
+	t.Helper()
+	f := bounceMessage(s).Recipient(s.mustSign(t, "someone@example.com", now))
+	if v := Judge(&f, AtRcpt); v.Reason != TagValid {
+		t.Fatalf("a tag just made: %q", v.Reason)
+	}
+}
+
+func forge(tagged string) string {
+	digit := "0"
+	if tagged[9] == '0' {
+		digit = "1"
+	}
+	return tagged[:9] + digit + tagged[10:]
+}
+
+// An MTA strands mail that was not received by SMTP when a recipient of it is
+// refused, so that nothing is refused at RCPT then.
+func TestNothingIsRefusedOfMailNotBySMTP(t *testing.T) {
+	s := testSettings(t, "stage = \"rcpt\"\n[policy]\ntag-missing = \"reject\"\n")
+	m := NewMessage(s, Envelope{Client: Client{Addr: addr("203.0.113.1")}}, now)
+	f := m.Recipient("a@example.com")
+	if v := Judge(&f, AtRcpt); v.Decided() {
+		t.Errorf("at RCPT: %q", v.Reason)
+	}
+	if v := Judge(&f, AtEOM); v.Reason != TagMissing {
+		t.Errorf("at end of message: %q", v.Reason)
+	}
+}
+
+func TestCombine(t *testing.T) {
+	v := func(reason Reason, action config.Action) Verdict {
+		return Verdict{Reason: reason, Action: action, Enforced: true}
+	}
+	for _, tc := range []struct {
+		name   string
+		in     []Verdict
+		reason Reason
+		action config.Action
+	}{
+		{"none", nil, "", ""},
+		{"one", []Verdict{v(TagMissing, config.ActionReject)}, TagMissing, config.ActionReject},
+		{"all alike", []Verdict{v(TagMissing, config.ActionDiscard), v(TagMissing, config.ActionDiscard)}, TagMissing, config.ActionDiscard},
+		{"one good, one bad", []Verdict{v(TagValid, config.ActionAccept), v(TagMissing, config.ActionReject)}, TagMissing, config.ActionMark},
+		{"one not judged, one bad", []Verdict{{}, v(TagMissing, config.ActionReject)}, TagMissing, config.ActionMark},
+		{"one not judged, one good", []Verdict{{}, v(TagValid, config.ActionAccept)}, TagValid, config.ActionAccept},
+		{"two refusals", []Verdict{v(TagMissing, config.ActionReject), v(TagForged, config.ActionTempfail)}, TagForged, config.ActionTempfail},
+		{"quarantine is not shared", []Verdict{v(TagMissing, config.ActionReject), v(TagForged, config.ActionQuarantine)}, TagMissing, config.ActionMark},
+		{"discard is not shared", []Verdict{v(TagMissing, config.ActionDiscard), v(TagForged, config.ActionMark)}, TagMissing, config.ActionMark},
+	} {
+		for range 2 {
+			got := Combine(tc.in)
+			if got.Reason != tc.reason || got.Action != tc.action {
+				t.Errorf("%s: %q %q, want %q %q", tc.name, got.Reason, got.Action, tc.reason, tc.action)
+			}
+			slices.Reverse(tc.in)
+		}
+	}
+}
+
+func TestMonitorMarksWhatItWouldRefuse(t *testing.T) {
+	v := Verdict{Reason: TagForged, Action: config.ActionReject}
+	if v.Effective() != config.ActionMark || v.Refuses() {
+		t.Errorf("%q", v.Effective())
+	}
+	v.Action = config.ActionAccept
+	if v.Effective() != config.ActionAccept {
+		t.Errorf("accept became %q", v.Effective())
+	}
+}
+
+// What the other side sees is plain ASCII of one line, with an enhanced status
+// code of the same class, and fits an SMTP reply (RFC 5321, section 4.5.3.1.5).
+func TestReplies(t *testing.T) {
+	for _, row := range Rows() {
+		for _, a := range []config.Action{config.ActionReject, config.ActionTempfail} {
+			r := ReplyTo(row.Reason, a, "")
+			class := "5."
+			if a == config.ActionTempfail {
+				class = "4."
+			}
+			if !strings.HasPrefix(r.Text, class) || r.Code/100 != int(class[0]-'0') || len(r.Text) > 500 {
+				t.Errorf("%s %s: %d %s", row.Reason, a, r.Code, r.Text)
+			}
+			if strings.ContainsFunc(r.Text, func(c rune) bool { return c < ' ' || c > '~' }) {
+				t.Errorf("%s: not plain ASCII: %q", row.Reason, r.Text)
+			}
+		}
+	}
+	got := ReplyTo(TagMissing, config.ActionReject, "https://example.com/why/{reason}")
+	want := Reply{550, "5.7.1 This bounce is for a message we did not send, see https://example.com/why/tag-missing"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}

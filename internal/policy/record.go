@@ -1,0 +1,18 @@
+package policy
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Record is one verdict with the transaction it was given in, as log, metrics
+// and journal take it. Its slices are valid only while it is handed over.
+type Record struct {
+	ID      string // decision id, also in the X-Backscatter header
+	QueueID string // the MTA's, "" where it has none yet
+	Client  netip.Addr
+	From    string
+	To      []string
+	Verdict Verdict
+	Took    time.Duration // spent on the transaction so far
+}
