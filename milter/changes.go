@@ -1,0 +1,80 @@
+package milter
+
+import (
+	"github.com/d--j/go-milter"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// changes makes the changes of one message. A change that the MTA did not
+// offer, or that fails, is counted and the message goes on.
+type changes struct {
+	m        milter.Modifier
+	observer Observer
+}
+
+func (c changes) note(what string, err error) bool {
+	if err != nil {
+		c.observer.Failed(what, err)
+	}
+	return err == nil
+}
+
+// dropHeaders removes the verdict headers that an untrusted client brought,
+// from the last to the first because removing one renumbers those after it.
+func (c changes) dropHeaders(t *transaction) {
+	if !t.dropsHeaders() {
+		return
+	}
+	for i := t.brought; i > 0; i-- {
+		if !c.note("remove header", c.m.ChangeHeader(i, policy.HeaderName, "")) {
+			return
+		}
+	}
+}
+
+// untag puts plain addresses in place of tagged recipients, with their ESMTP
+// parameters. The plain one is added first: should anything fail in between,
+// the message has a recipient too many rather than none.
+func (c changes) untag(t *transaction) {
+	for _, r := range t.recipients {
+		if r.plain == "" {
+			continue
+		}
+		args := r.args
+		if c.m.Actions()&milter.OptAddRcptWithArgs == 0 {
+			args = ""
+		}
+		if c.note("add recipient", c.m.AddRecipient(r.plain, args)) {
+			c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address))
+		}
+	}
+}
+
+// sign puts the signed reverse-path in place of the sender's; its ESMTP
+// parameters stay as they are.
+func (c changes) sign(t *transaction) {
+	address := t.signed()
+	if address == "" {
+		return
+	}
+	if err := c.m.ChangeFrom(address, ""); err != nil {
+		c.note("change sender", err)
+		c.observer.Signed(policy.NotPossible)
+		return
+	}
+	c.observer.Signed(policy.Signed)
+}
+
+// mark adds the verdict header, and holds the message where the verdict wants
+// it in quarantine.
+func (c changes) mark(t *transaction, v policy.Verdict) {
+	if !v.Decided() {
+		return
+	}
+	if v.Effective() == config.ActionQuarantine {
+		c.note("quarantine", c.m.Quarantine("backscatter-milter: "+string(v.Reason)))
+	}
+	c.note("add header", c.m.InsertHeader(1, policy.HeaderName, v.Header(t.server.ids.format(t.id))))
+}

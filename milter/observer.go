@@ -1,0 +1,14 @@
+package milter
+
+import "github.com/backscatter-milter/backscatter-milter/internal/policy"
+
+// Observer is told what the server does. Its methods are called in the reply
+// path and from many goroutines: they must be quick and must not wait.
+type Observer interface {
+	Verdict(policy.Record)                          // a recipient or a message was judged
+	Signed(result string)                           // what became of an outbound reverse-path: policy.Signed or why not
+	Connections(change int)                         // opened (+1), closed (-1)
+	Rejected(why string)                            // the guard cut off a peer or had to wait
+	Panicked(stage string, value any, stack []byte) // a callback failed; the transaction went on
+	Failed(what string, err error)                  // an operation failed without harm to a message
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package milter
+
+// raceDetector: it allocates on its own account.
+const raceDetector = true

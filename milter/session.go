@@ -1,0 +1,94 @@
+package milter
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/d--j/go-milter"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// session answers one connection of the MTA. It serves many messages, and
+// after QUIT_NC many clients: reset leaves nothing of the one before. One
+// method a stage; every method that go-milter calls runs under rescue.
+type session struct {
+	client policy.Client
+	transaction
+}
+
+func (s *Server) newSession(uint32, milter.OptAction, milter.OptProtocol, milter.DataSize) milter.Milter {
+	return &rescuer{session: &session{transaction: transaction{server: s}}}
+}
+
+// newConnection begins with a new client on the same connection.
+func (s *session) newConnection() {
+	s.client = policy.Client{}
+	s.reset()
+}
+
+// connect notes who the MTA's client is. The address in the event counts;
+// where it has none, {client_addr} may.
+func (s *session) connect(host, family string, port uint16, addr string, m milter.Modifier) {
+	s.reset()
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		ip, err = netip.ParseAddr(strings.TrimPrefix(m.Get(milter.MacroClientAddr), "IPv6:"))
+	}
+	known := err == nil
+	if known {
+		ip = ip.Unmap()
+	} else {
+		ip = netip.Addr{}
+	}
+	local := family == "unix" || !known && host == "localhost"
+	s.client = policy.Client{
+		Addr:   ip,
+		Local:  local,
+		SMTP:   !local && !(ip.IsLoopback() && port == 0),
+		Daemon: m.Get(milter.MacroDaemonName),
+	}
+}
+
+// mailFrom begins a transaction.
+func (s *session) mailFrom(from string, m milter.Modifier) {
+	s.begin(policy.Envelope{Client: s.client, Auth: m.Get(milter.MacroAuthAuthen), Sender: from})
+}
+
+// rcptTo judges a recipient. A good one is answered with Continue: Accept
+// would end the message there, unseen recipients and all.
+func (s *session) rcptTo(to, args string, m milter.Modifier) *milter.Response {
+	if m.Get(milter.MacroRcptMailer) == "error" {
+		return milter.RespContinue // the MTA has refused this recipient
+	}
+	return s.recipient(to, args, m.Get(milter.MacroQueueId))
+}
+
+// header counts the verdict headers that a message brings and shows the
+// policy every field that may exempt it.
+func (s *session) header(name, value string) {
+	if strings.EqualFold(name, policy.HeaderName) {
+		s.brought++
+	}
+	s.message.Header(name, value)
+}
+
+// endOfHeaders ends what needs no change.
+func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
+	s.message.EndOfHeaders()
+	if r := s.refusal(policy.AtEOH, m); r != nil {
+		return r
+	}
+	if s.untouched() {
+		return milter.RespAccept
+	}
+	return milter.RespContinue
+}
+
+// endOfMessage takes the verdict of the message and makes its changes.
+func (s *session) endOfMessage(m milter.Modifier) *milter.Response {
+	if r := s.refusal(policy.AtEOM, m); r != nil {
+		return r
+	}
+	return s.deliver(m)
+}
