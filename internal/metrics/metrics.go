@@ -1,0 +1,82 @@
+// Package metrics counts what the daemon does, for Prometheus. No metric has
+// a client, an address or anything else that a peer chooses as a label, so
+// their number is bounded.
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// Metrics are the daemon's figures. The methods are safe for concurrent use.
+type Metrics struct {
+	registry    *prometheus.Registry
+	verdicts    *prometheus.CounterVec
+	signed      *prometheus.CounterVec
+	decisions   *prometheus.HistogramVec
+	connections prometheus.Gauge
+	rejections  *prometheus.CounterVec
+	panics      prometheus.Counter
+	failures    *prometheus.CounterVec
+}
+
+// New makes the metrics of one daemon; version is shown as a label of
+// backscatter_build_info.
+func New(version string) *Metrics {
+	m := &Metrics{
+		registry:    prometheus.NewRegistry(),
+		verdicts:    counters("backscatter_verdicts_total", "Verdicts by the stage they were given at, action, reason and whether the action was taken.", "stage", "action", "reason", "enforced"),
+		signed:      counters("backscatter_signed_total", "Outbound messages by what became of the reverse-path: signed, or the cause why not.", "result"),
+		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
+		failures:    counters("backscatter_failures_total", "Operations that failed without harm to a message.", "what"),
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_connections", Help: "Milter connections that are open."}),
+		panics:      prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_panics_total", Help: "Callbacks that failed; their messages went on."}),
+		decisions: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "backscatter_decision_seconds",
+			Help:    "Time spent on a transaction up to its verdict, by stage.",
+			Buckets: []float64{1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 5},
+		}, []string{"stage"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.connections, m.panics, m.decisions, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+// Handler serves the metrics in the Prometheus text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Verdict counts a verdict.
+func (m *Metrics) Verdict(r policy.Record) {
+	stage := r.Verdict.Stage.String()
+	m.verdicts.WithLabelValues(stage, string(r.Verdict.Action), string(r.Verdict.Reason), strconv.FormatBool(r.Verdict.Enforced)).Inc()
+	m.decisions.WithLabelValues(stage).Observe(r.Took.Seconds())
+}
+
+// Signed counts what became of an outbound reverse-path.
+func (m *Metrics) Signed(result string) { m.signed.WithLabelValues(result).Inc() }
+
+// Connections adds to the number of open connections.
+func (m *Metrics) Connections(change int) { m.connections.Add(float64(change)) }
+
+// Rejected counts a peer that was cut off or made to wait.
+func (m *Metrics) Rejected(why string) { m.rejections.WithLabelValues(why).Inc() }
+
+// Panicked counts a callback that failed.
+func (m *Metrics) Panicked() { m.panics.Inc() }
+
+// Failed counts an operation that failed.
+func (m *Metrics) Failed(what string) { m.failures.WithLabelValues(what).Inc() }
