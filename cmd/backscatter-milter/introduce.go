@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"net"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+// introduce says what the daemon will and will not do, and which lines make
+// an MTA ask it.
+func (d *daemon) introduce() {
+	for _, why := range idle(d.cfg) {
+		d.log.Warn(why)
+	}
+	if len(d.mail) == 0 {
+		return
+	}
+	address := mtaAddress(d.mail[0].Addr())
+	d.log.Info("Postfix: add to main.cf", "line", "smtpd_milters = "+address)
+	d.log.Info("Postfix: add to main.cf", "line", "non_smtpd_milters = "+address)
+	d.log.Info("Postfix: add to main.cf", "line", "internal_mail_filter_classes = bounce")
+	d.log.Info("Postfix: add to main.cf", "line", "milter_default_action = tempfail")
+	d.log.Info("Sendmail: add to sendmail.mc", "line", fmt.Sprintf("INPUT_MAIL_FILTER(`backscatter-milter', `S=%s, F=T, T=S:30s;R:30s')dnl", sendmailAddress(d.mail[0].Addr())))
+}
+
+// idle tells what the configuration keeps the daemon from doing, and what it
+// makes it do that is seldom wanted.
+func idle(cfg *config.Config) []string {
+	var why []string
+	if cfg.Mode == config.ModeOff {
+		return []string{`mode = "off": nothing is signed, judged or changed`}
+	}
+	if cfg.Domains.Empty() {
+		why = append(why, "no domains are named: nothing is signed, judged or changed until domains = [...] names yours")
+	}
+	if cfg.BATV.Sign == config.SignAuto {
+		why = append(why, `[batv] sign = "auto" signs nothing yet: set sign = true once your MTA accepts tagged recipients`)
+	}
+	switch cfg.Policy["tag-missing"] {
+	case config.ActionReject, config.ActionTempfail, config.ActionDiscard:
+		if cfg.BATV.Sign != config.SignOn {
+			why = append(why, "[policy] tag-missing refuses, and this host does not sign: bounces of mail that no other host has signed are lost")
+		}
+		why = append(why, "[policy] tag-missing refuses every untagged message with a null sender, read receipts and reports among them")
+	}
+	return why
+}
+
+// mtaAddress writes a listener's address as Postfix names milters.
+func mtaAddress(a net.Addr) string {
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return "inet:" + a.String()
+}
+
+// sendmailAddress writes it as Sendmail does: inet:port@host, inet6:port@host.
+func sendmailAddress(a net.Addr) string {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return mtaAddress(a)
+	}
+	family := "inet"
+	if t.IP.To4() == nil {
+		family = "inet6"
+	}
+	return fmt.Sprintf("%s:%d@%s", family, t.Port, t.IP)
+}

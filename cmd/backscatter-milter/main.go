@@ -1,0 +1,137 @@
+// Command backscatter-milter answers one question about every bounce,
+// auto-reply and challenge that an MTA receives: did this site send the
+// original? It signs the reverse-path of outgoing mail and refuses what comes
+// back to signatures that were never made.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built.
+var version = "devel"
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitProblems = 1 // something was found wrong, or could not be done
+	exitUsage    = 2 // the command line is wrong
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings passed in.
+func run(args []string, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return report(stderr, root.Execute())
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "backscatter-milter",
+		Short:         "Tell bounces of mail that this site sent from backscatter",
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usage(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("backscatter-milter {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	site := &site{}
+	root.PersistentFlags().StringVar(&site.configPath, "config", "", "configuration `file` (default $BACKSCATTER_MILTER_CONFIG, else "+defaultConfig+" where there is one)")
+	root.PersistentFlags().StringVar(&site.stateDir, "state", "", "`folder` for keys and records (default $STATE_DIRECTORY, else "+systemState+" as root, else $XDG_STATE_HOME/backscatter-milter)")
+	root.AddCommand(
+		newServeCommand(site),
+		newSignCommand(site),
+		newVerifyCommand(site),
+		newKeysCommand(site),
+		newVersionCommand(),
+	)
+	return root
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "backscatter-milter %s\n", version)
+			return err
+		},
+	}
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usage turns what an argument check finds into a usageError.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// hintError is an error with a line that says how to mend it.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e hintError) Unwrap() error { return e.error }
+
+// errSilent ends a command with exitProblems when its output has said all.
+var errSilent = errors.New("problems found")
+
+// report prints an error, each of several on a line of its own, and returns
+// the exit code.
+func report(stderr io.Writer, err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errSilent):
+		return exitProblems
+	}
+	for _, e := range flatten(err) {
+		fmt.Fprintf(stderr, "backscatter-milter: error: %v\n", e)
+	}
+	var h hintError
+	if errors.As(err, &h) {
+		fmt.Fprintf(stderr, "hint: %s\n", h.hint)
+	}
+	var u usageError
+	if errors.As(err, &u) {
+		fmt.Fprintf(stderr, "hint: see backscatter-milter --help\n")
+		return exitUsage
+	}
+	return exitProblems
+}
+
+// flatten lists the errors that were joined into one.
+func flatten(err error) []error {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range many.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}

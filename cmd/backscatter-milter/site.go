@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+const (
+	defaultConfig = "/etc/backscatter-milter/config.toml"
+	systemState   = "/var/lib/backscatter-milter"
+)
+
+// site is where this installation keeps its files.
+type site struct {
+	configPath string // --config
+	stateDir   string // --state
+}
+
+// config loads the configuration: --config, else $BACKSCATTER_MILTER_CONFIG,
+// else the system's file, else the defaults. from names what was loaded.
+func (s *site) config() (cfg *config.Config, from string, err error) {
+	path, named := s.configPath, true
+	if path == "" {
+		path = os.Getenv("BACKSCATTER_MILTER_CONFIG")
+	}
+	if path == "" {
+		path, named = defaultConfig, false
+	}
+	cfg, err = config.Load(path)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return config.Default(), "the defaults", nil
+	}
+	return cfg, path, err
+}
+
+// state names the folder for keys and records.
+func (s *site) state() (string, error) {
+	switch {
+	case s.stateDir != "":
+		return s.stateDir, nil
+	case os.Getenv("STATE_DIRECTORY") != "":
+		return filepath.SplitList(os.Getenv("STATE_DIRECTORY"))[0], nil
+	case os.Geteuid() == 0:
+		return systemState, nil
+	case os.Getenv("XDG_STATE_HOME") != "":
+		return filepath.Join(os.Getenv("XDG_STATE_HOME"), "backscatter-milter"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", hintError{fmt.Errorf("no folder for keys: %w", err), "name one with --state"}
+	}
+	return filepath.Join(home, ".local", "state", "backscatter-milter"), nil
+}
+
+// keyPath names the key file of the configuration.
+func (s *site) keyPath(cfg *config.Config) (string, error) {
+	if filepath.IsAbs(cfg.BATV.Keys) {
+		return cfg.BATV.Keys, nil
+	}
+	dir, err := s.state()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, cfg.BATV.Keys), nil
+}
+
+// keys loads the key file.
+func (s *site) keys(path string) (*batv.Keyring, error) {
+	ring, err := batv.LoadKeys(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hintError{err, "make a key file with: backscatter-milter keys init"}
+	}
+	return ring, err
+}
+
+// createKeys makes the key file and the folder it is in.
+func (s *site) createKeys(path string, now time.Time) (*batv.Keyring, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return batv.CreateKeyFile(path, now)
+}
