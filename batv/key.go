@@ -44,7 +44,7 @@ func (k Key) String() string {
 }
 
 // Format writes String whatever the verb, %#v and %d included.
-func (k Key) Format(s fmt.State, _ rune) { io.WriteString(s, k.String()) }
+func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
 
 // LogValue describes the key without its secret.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }

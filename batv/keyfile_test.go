@@ -160,20 +160,25 @@ extra.number = 12
 [key.sub]
 number = 12
 [[key]]
-number = 12
 secret = "text:canary"
+[late]
+number = 12
+[key.more]
+number = 12
 `, `
 keys.toml:1: "lifetime": unknown key: the file holds [[key]] tables only
 keys.toml:2: "store": unknown key: the file holds [[key]] tables only
 keys.toml:6: key."secert": unknown key: ` + allowedNames + `
 keys.toml:9: key."extra": unknown key: ` + allowedNames + `
 keys.toml:10: key."sub": unknown key: ` + allowedNames + `
-keys.toml:13: key.number: 12: ` + badNumber},
+keys.toml:12: key.number: missing: every key has a number
+keys.toml:14: "late": unknown key: the file holds [[key]] tables only
+keys.toml:16: key."more": unknown key: ` + allowedNames},
 		{"lines counted through texts of many lines", `[[key]]
 secret = """text:canary
 [[key]]
-number = 1 \"\"\" \
-"quoted"""""
+number = 1 \""" \
+"quoted""""
 created = 1
 retired = 2 # """
 domains = [ # ]

@@ -3,7 +3,6 @@ package batv
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 )
@@ -77,12 +76,9 @@ func (s *keySet) add(k *ringKey) {
 	s.byNumber[k.Number] = k
 }
 
-// String tells how many keys there are.
+// String tells how many keys there are. It keeps package fmt from following
+// pointers down to the secrets.
 func (r Keyring) String() string { return fmt.Sprintf("keyring of %d", len(r.keys)) }
-
-// Format writes String whatever the verb: some make package fmt follow
-// pointers, down to the secrets.
-func (r Keyring) Format(s fmt.State, _ rune) { io.WriteString(s, r.String()) }
 
 // Keys returns copies of all keys, secrets included, in their order.
 func (r *Keyring) Keys() []Key {

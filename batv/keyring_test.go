@@ -105,7 +105,8 @@ func TestSigner(t *testing.T) {
 		{"the one that signs", []Key{{Number: 1}, {Number: 2, Signing: true}}, "example.com", 2},
 		{"a successor whose time has not come", []Key{{Number: 1, Signing: true}, {Number: 2, SignFrom: after}}, "example.com", 1},
 		{"a successor whose time has come", []Key{{Number: 1, Signing: true}, {Number: 2, SignFrom: now}}, "example.com", 2},
-		{"a successor as old as its predecessor", []Key{{Number: 2, SignFrom: now}, {Number: 1, Signing: true, Created: now}}, "example.com", 2},
+		{"a successor as old as its predecessor", []Key{{Number: 1, Signing: true, Created: now}, {Number: 2, SignFrom: now}}, "example.com", 2},
+		{"the same in the other order", []Key{{Number: 2, SignFrom: now}, {Number: 1, Signing: true, Created: now}}, "example.com", 2},
 		{"the latest of several successors", []Key{{Number: 1, SignFrom: before}, {Number: 2, SignFrom: now}, {Number: 3, Signing: true}}, "example.com", 2},
 		{"a key made after the successor", []Key{{Number: 1, SignFrom: before}, {Number: 2, Signing: true, Created: now}}, "example.com", 2},
 		{"a retired successor", []Key{{Number: 1, Signing: true}, {Number: 2, SignFrom: before, Retired: now}}, "example.com", 1},
@@ -201,4 +202,18 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestLabelCache asks for more domains than the cache has places, again and
+// again, so that they push one another out.
+func TestLabelCache(t *testing.T) {
+	c := newLabelCache()
+	for range 3 {
+		for i := range 20 * len(c.slots) {
+			domain := fmt.Sprintf("Bücher%d.example.com", i)
+			if got, want := string(c.append([]byte("@"), domain)), "@"+toASCII(domain); got != want || !isASCII(got) {
+				t.Fatalf("%q: %q, want %q", domain, got, want)
+			}
+		}
+	}
 }

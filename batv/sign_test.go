@@ -200,6 +200,9 @@ func TestSignDelimiter(t *testing.T) {
 	if v := s.Verify(got, noon(19723)); v.Result != Valid || v.Bare() != "user@example.com" {
 		t.Errorf("Verify(%q) = %v, bare %q", got, v.Result, v.Bare())
 	}
+	if _, err := s.Sign(got, noon(19723)); !errors.Is(err, ErrTagged) {
+		t.Errorf("Sign(%q): %v, want ErrTagged", got, err)
+	}
 	if v := secretScheme(t, LayoutSubaddress).Verify(got, noon(19723)); v.Result != Missing || v.Bare() != "" {
 		t.Errorf("Verify(%q) with another delimiter = %v, bare %q", got, v.Result, v.Bare())
 	}

@@ -82,10 +82,13 @@ func TestDayOf(t *testing.T) {
 // nearest possible one.
 func TestVerifyLifetimeBounds(t *testing.T) {
 	s := secretScheme(t, LayoutPRVS)
-	for lifetime, want := range map[int]Result{-5: Expired, 5000: Valid} {
-		s.Lifetime = lifetime
-		if got := s.Verify("prvs=0730576ed6=user@example.com", noon(19723)); got.Result != want {
-			t.Errorf("lifetime %d: %v, want %v", lifetime, got.Result, want)
+	for _, c := range []struct {
+		lifetime, day int
+		want          Result
+	}{{-5, 19730, Valid}, {-5, 19729, Valid}, {-5, 19728, Expired}, {-5, 19731, Expired}, {5000, 19731, Valid}} {
+		s.Lifetime = c.lifetime
+		if got := s.Verify("prvs=0730576ed6=user@example.com", noon(c.day)); got.Result != c.want {
+			t.Errorf("lifetime %d, day %d: %v, want %v", c.lifetime, c.day, got.Result, c.want)
 		}
 	}
 }
