@@ -190,7 +190,8 @@ func (p *player) one(c *mtatest.Client, i int) error {
 
 // connect opens a connection and negotiates.
 func (p *player) connect(c *mtatest.Client) error {
-	conn, err := net.DialTimeout(p.network, p.server.address(p.network), mtatest.DefaultTimeout)
+	dialer := net.Dialer{Timeout: mtatest.DefaultTimeout, KeepAlive: -1}
+	conn, err := dialer.Dial(p.network, p.server.address(p.network))
 	if err != nil {
 		return err
 	}
