@@ -6,12 +6,12 @@ go 1.26.0
 require (
 	github.com/backscatter-milter/backscatter-milter v0.0.0
 	github.com/d--j/go-milter v0.10.2
+	golang.org/x/sys v0.49.0
 )
 
 require (
 	github.com/emersion/go-message v0.18.2 // indirect
 	golang.org/x/net v0.62.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
 

@@ -1,0 +1,79 @@
+//go:build linux
+
+package box
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Networks are the documentation networks of RFC 5737. Inside the namespaces
+// every address of them is this machine's own, so that any of them can be
+// listened at and connected from.
+func Networks() []netip.Prefix {
+	return []netip.Prefix{
+		netip.MustParsePrefix("192.0.2.0/24"),
+		netip.MustParsePrefix("198.51.100.0/24"),
+		netip.MustParsePrefix("203.0.113.0/24"),
+	}
+}
+
+// raiseNetwork brings the loopback interface up and adds Networks to it: on a
+// loopback interface the whole prefix of an address is local (ip(7), and
+// 127.0.0.0/8 itself), so one alias for each network is enough.
+func raiseNetwork() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open a socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := raise(fd, "lo"); err != nil {
+		return err
+	}
+	for i, network := range Networks() {
+		if err := alias(fd, fmt.Sprintf("lo:%d", i+1), network); err != nil {
+			return fmt.Errorf("add %s to the loopback interface: %w", network, err)
+		}
+	}
+	return nil
+}
+
+func raise(fd int, name string) error {
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, request); err != nil {
+		return fmt.Errorf("read the flags of %s: %w", name, err)
+	}
+	request.SetUint16(request.Uint16() | unix.IFF_UP)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("bring %s up: %w", name, err)
+	}
+	return nil
+}
+
+func alias(fd int, name string, network netip.Prefix) error {
+	mask := [4]byte{255, 255, 255, 0} // Networks are all /24
+	for _, step := range []struct {
+		request uint
+		address []byte
+	}{
+		{unix.SIOCSIFADDR, network.Addr().Next().AsSlice()},
+		{unix.SIOCSIFNETMASK, mask[:]},
+	} {
+		request, err := unix.NewIfreq(name)
+		if err != nil {
+			return err
+		}
+		if err := request.SetInet4Addr(step.address); err != nil {
+			return err
+		}
+		if err := unix.IoctlIfreq(fd, step.request, request); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+//go:build linux
+
+package mta
+
+import (
+	"embed"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
+)
+
+// conf holds the servers' configurations. A word between @ is filled in.
+//
+//go:embed conf
+var conf embed.FS
+
+// write puts a file of conf into a box. milter is the milter's address as the
+// server writes it.
+func (s Site) write(b *box.Box, path, source, milter string) error {
+	content, err := conf.ReadFile("conf/" + source)
+	if err != nil {
+		return err
+	}
+	port := func(d Door) string { return strconv.Itoa(int(d.port())) }
+	filled := strings.NewReplacer(
+		"@ADDRESS@", s.Address.String(),
+		"@SINK@", s.Sink.Addr().String(),
+		"@MILTER@", milter,
+		"@OWN_NETWORK@", OwnNetwork,
+		"@FRONT@", s.door(Front),
+		"@FAIL_OPEN@", s.door(FailOpen),
+		"@RECIPIENT_MAP@", s.door(RecipientMap),
+		"@FRONT_PORT@", port(Front),
+		"@FAIL_OPEN_PORT@", port(FailOpen),
+	).Replace(string(content))
+	if err := b.Write(path, filled, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

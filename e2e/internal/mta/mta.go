@@ -1,0 +1,162 @@
+//go:build linux
+
+package mta
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
+)
+
+// startTimeout bounds how long a server may take until it greets.
+const startTimeout = 20 * time.Second
+
+// Site is what surrounds a mail server. Its domain is Domain, its users are
+// Users, and OwnNetwork may relay through it.
+type Site struct {
+	Address netip.Addr     // of the server; its doors listen there
+	Milter  netip.AddrPort // where the milter will listen
+	Sink    netip.AddrPort // where all mail is delivered to, local mail included
+}
+
+// What every server serves.
+const (
+	Domain     = "example.com"
+	OwnNetwork = "198.51.100.0/24"
+	Login      = "alice" // may authenticate
+	Password   = "correct horse"
+)
+
+// Server is a running mail server.
+type Server interface {
+	// Name is the name of the server's software, in lower case.
+	Name() string
+	// Door is the address of one of its listeners.
+	Door(Door) string
+	// Queued counts the messages under way and those in quarantine.
+	Queued() (waiting, held int, err error)
+	// DropHeld deletes the messages in quarantine.
+	DropHeld() error
+	// Submission prepares sendmail(1), to be run by an ordinary user.
+	Submission(user string, args ...string) *exec.Cmd
+	// Log is what the server has logged since an offset, in octets.
+	Log(offset int) string
+}
+
+// Door is one listener of a server; they differ in one setting only.
+type Door int
+
+const (
+	// Front is set up as the README says: no milter, no mail (tempfail).
+	Front Door = iota
+	// FailOpen lets mail pass while the milter is away (accept).
+	FailOpen
+	// RecipientMap, Postfix only, knows tagged recipients by
+	// local_recipient_maps instead of virtual_alias_maps.
+	RecipientMap
+)
+
+func (d Door) port() uint16 { return [...]uint16{Front: 25, FailOpen: 2525, RecipientMap: 2526}[d] }
+
+func (s Site) door(d Door) string { return netip.AddrPortFrom(s.Address, d.port()).String() }
+
+// waitForGreeting waits until the server greets, or until its process ended.
+func waitForGreeting(address string, ended <-chan struct{}) error {
+	deadline := time.Now().Add(startTimeout)
+	for {
+		err := greeted(address)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no greeting at %s within %v: %w", address, startTimeout, err)
+		}
+		select {
+		case <-ended:
+			return errors.New("the server ended at once")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func greeted(address string) error {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(line, "220 ") {
+		return fmt.Errorf("greeting %q", line)
+	}
+	_, err = conn.Write([]byte("QUIT\r\n"))
+	return err
+}
+
+// start runs a server in the foreground and waits for its greeting.
+func start(b *box.Box, address, path string, args ...string) error {
+	cmd := b.Command(path, args...)
+	var output strings.Builder
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	err := waitForGreeting(address, ended)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		<-ended // output is written to until then
+		err = fmt.Errorf("%w: %v\n%s\n%s", err, cmd.ProcessState, output.String(), b.Log(0))
+	}
+	return err
+}
+
+// asUser prepares a program to be run by an ordinary user of the box.
+func asUser(b *box.Box, user, path string, args ...string) *exec.Cmd {
+	cmd := b.Command(path, args...)
+	id := uint32(box.ID(user))
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id}
+	return cmd
+}
+
+// files lists the plain files below folders of the box whose names match a
+// pattern. A server may take files away meanwhile.
+func files(b *box.Box, pattern string, dirs ...string) ([]string, error) {
+	var found []string
+	for _, dir := range dirs {
+		err := filepath.WalkDir(b.Path(dir), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.Type().IsRegular() {
+				return nil //nolint:nilerr // gone since the folder was read
+			}
+			match, err := filepath.Match(pattern, entry.Name())
+			if match {
+				found = append(found, path)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
