@@ -237,13 +237,18 @@ func (r *reader) domainFile(n *node, name string) ([]string, error) {
 	return list, nil
 }
 
-// failIn notes a mistake in a file that a key names.
+// failIn notes a mistake in a file that a key names. The file may be another
+// than was meant, with passwords or keys in it, which are not shown.
 func (r *reader) failIn(file string, line int, n *node, value string, err error) {
+	shown := show(value)
+	if strings.ContainsAny(value, "=:") {
+		shown = hidden
+	}
 	want := `a domain such as "example.com", or "*.example.com" for its sub-domains`
 	if err != errAllowed {
 		want = err.Error()
 	}
-	e := r.note(n.line, n.path, show(value), want)
+	e := r.note(n.line, n.path, shown, want)
 	e.File, e.Line = file, line
 	r.bad[n.path] = true
 }

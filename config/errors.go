@@ -164,15 +164,3 @@ func quoteKey(name string) string {
 	}
 	return cut(name)
 }
-
-func isAlnum(c byte) bool {
-	return isLetter(c) || isDigit(c)
-}
-
-func isLetter(c byte) bool {
-	return 'a' <= c|0x20 && c|0x20 <= 'z'
-}
-
-func isDigit(c byte) bool {
-	return '0' <= c && c <= '9'
-}

@@ -19,7 +19,8 @@ type statement struct {
 	deep bool
 }
 
-// maxDepth is how deeply brackets may nest in a value; the schema needs two.
+// maxDepth is how deeply brackets, and keys with dots, may nest; the schema
+// needs three. Without a bound a file could take minutes, or all of the stack.
 const maxDepth = 32
 
 // statements splits a file. It understands as much of TOML as is needed to see
@@ -41,15 +42,17 @@ func statements(data string) []statement {
 }
 
 type scanner struct {
-	data           string
-	pos            int
-	depth, deepest int // of brackets
+	data    string
+	pos     int
+	depth   int // of brackets
+	dots    int // in the key that this may be
+	deepest int // of both
 }
 
 // statement moves past the end of the line that ends a statement. A header
 // ends with its line, and so does what has no "=", whatever its brackets say.
 func (s *scanner) statement() {
-	s.depth, s.deepest = 0, 0
+	s.depth, s.dots, s.deepest = 0, 0, 0
 	value := false
 	for s.pos < len(s.data) {
 		c := s.data[s.pos]
@@ -65,9 +68,8 @@ func (s *scanner) statement() {
 			continue
 		case c == '=':
 			value = value || !s.header()
-		case value:
-			s.bracket(c)
 		}
+		s.nesting(c, value)
 		s.pos++
 	}
 }
@@ -78,14 +80,21 @@ func (s *scanner) header() bool {
 	return strings.HasPrefix(strings.TrimLeft(s.data[start:s.pos], " \t"), "[")
 }
 
-func (s *scanner) bracket(c byte) {
-	switch c {
-	case '[', '{':
+// nesting counts brackets, in values, and the dots of keys.
+func (s *scanner) nesting(c byte, value bool) {
+	switch {
+	case c == '.':
+		s.dots++
+	case strings.IndexByte("=,{}[]\n", c) >= 0:
+		s.dots = 0
+	}
+	switch {
+	case value && (c == '[' || c == '{'):
 		s.depth++
-		s.deepest = max(s.deepest, s.depth)
-	case ']', '}':
+	case value && (c == ']' || c == '}'):
 		s.depth--
 	}
+	s.deepest = max(s.deepest, s.depth+s.dots)
 }
 
 // quoted moves past a string; one without its end stops before the line's, or
@@ -136,7 +145,15 @@ type parsed struct {
 	value  any  // of what is no header
 }
 
+// header reports whether a statement begins as a table header does.
+func (s statement) header() bool {
+	return strings.HasPrefix(strings.TrimLeft(s.text, " \t"), "[")
+}
+
 func (s statement) parse() (parsed, error) {
+	if s.deep {
+		return parsed{}, fmt.Errorf("brackets or keys nest more than %d deep", maxDepth)
+	}
 	var doc map[string]any
 	md, err := toml.Decode(s.text, &doc)
 	if err != nil {
@@ -146,7 +163,7 @@ func (s statement) parse() (parsed, error) {
 		return parsed{}, errors.New("neither a key with its value nor a [table]")
 	}
 	p := parsed{path: md.Keys()[0]}
-	if strings.HasPrefix(strings.TrimLeft(s.text, " \t\r\n"), "[") {
+	if s.header() {
 		p.header, p.array = true, md.Type(p.path...) == "ArrayHash"
 		return p, nil
 	}

@@ -56,6 +56,10 @@ func (n *node) plain() any {
 func readTree(data string) (*node, []*Error) {
 	t := tree{root: newTable("", 1)}
 	t.current = t.root
+	if strings.HasPrefix(data, "\xff\xfe") || strings.HasPrefix(data, "\xfe\xff") {
+		t.fail(1, "", nil, "not TOML: the file is in UTF-16, and must be in UTF-8")
+		return t.root, t.errs
+	}
 	for _, s := range statements(data) {
 		t.statement(s)
 	}
@@ -72,16 +76,11 @@ type tree struct {
 }
 
 func (t *tree) statement(s statement) {
-	header := strings.HasPrefix(strings.TrimLeft(s.text, " \t"), "[")
-	if s.deep {
-		t.fail(s.line, "", nil, "not TOML: brackets nest more than "+strconv.Itoa(maxDepth)+" deep")
-		return
-	}
 	p, err := s.parse()
 	if err != nil {
 		line, want := syntaxError(s.text, err)
 		t.fail(s.line+min(line-1, strings.Count(strings.TrimRight(s.text, "\r\n"), "\n")), "", nil, want)
-		if header {
+		if s.header() {
 			t.current = newTable("", s.line) // what follows belongs to nobody knows what
 		}
 		return

@@ -281,3 +281,15 @@ func token(v any) (string, error) {
 	bad := strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
 	return s, allowed(ok && !bad && (s == "" || len(s) >= minToken))
 }
+
+func isAlnum(c byte) bool {
+	return isLetter(c) || isDigit(c)
+}
+
+func isLetter(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z'
+}
+
+func isDigit(c byte) bool {
+	return '0' <= c && c <= '9'
+}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -145,4 +146,15 @@ func TestExplainURL(t *testing.T) {
 		[]any{"example.com", "ftp://example.com", "https://", "https:///x", "https://{reason}", "https://example.com/{Reason}",
 			"https://example.com/{", "https://example.com/a b", "https://example.com/\r\n", "https://exämple.com",
 			`https://example.com/"`, "https://example.com/" + strings.Repeat("x", 200), true})
+}
+
+func TestParseLifetime(t *testing.T) {
+	if d, err := ParseLifetime("2w"); d != 14*day || err != nil {
+		t.Errorf("%v, %v", d, err)
+	}
+	for _, text := range []string{"", "100d", "36h"} {
+		if _, err := ParseLifetime(text); err == nil || !strings.Contains(err.Error(), strconv.Quote(text)) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
