@@ -163,6 +163,8 @@ number = 12
 secret = "text:canary"
 [late]
 number = 12
+[[key]]
+secret = "text:canary"
 [key.more]
 number = 12
 `, `
@@ -173,7 +175,8 @@ keys.toml:9: key."extra": unknown key: ` + allowedNames + `
 keys.toml:10: key."sub": unknown key: ` + allowedNames + `
 keys.toml:12: key.number: missing: every key has a number
 keys.toml:14: "late": unknown key: the file holds [[key]] tables only
-keys.toml:16: key."more": unknown key: ` + allowedNames},
+keys.toml:16: key.number: missing: every key has a number
+keys.toml:18: key."more": unknown key: ` + allowedNames},
 		{"lines counted through texts of many lines", `[[key]]
 secret = """text:canary
 [[key]]
