@@ -25,8 +25,8 @@
 //
 // With a lifetime of L days, a tag signed on day S carries DDD = (S+L) mod 1000
 // and is valid on day T when (DDD-T) mod 1000 is at most L+1. That is on the
-// L+1 days from S to S+L and on day S-1, and on no other day of the thousand
-// that follow. Day S-1 is the allowance for clocks: a bounce often comes back
+// L+1 days from S to S+L and on day S-1, and on no other of the thousand days
+// from S-1 to S+998. Day S-1 is the allowance for clocks: a bounce often comes back
 // within a second, and near midnight UTC the host that judges it may still be
 // on the day before. The far end needs no such allowance: a host whose clock is
 // a day ahead merely ends a tag's life a day early, and lifetimes are chosen
