@@ -48,8 +48,9 @@ func LoadKeys(path string) (*Keyring, error) {
 
 // CreateKeyFile writes a key file with one new key: number 0, signing, for all
 // domains, 32 random octets. The file has mode 0600 and appears whole or not at
-// all, also when the machine stops in the middle. A file that is there already
-// is left alone; the error then is fs.ErrExist.
+// all; when the machine stops in the middle, a hidden temporary file may stay
+// behind. A file that is there already is left alone; the error then is
+// fs.ErrExist. The file system must have hard links.
 func CreateKeyFile(path string, now time.Time) (*Keyring, error) {
 	secret := make([]byte, secretSize)
 	rand.Read(secret) // never fails
