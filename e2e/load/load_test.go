@@ -28,7 +28,7 @@ func TestRun(t *testing.T) {
 	for _, want := range []string{
 		"`go run ./load -conns=50 -n=20 -rounds=2 -timeout=3m0s` in e2e/",
 		"| tcp | flood: refused at RCPT |", "| unix | outbound, 8 KB: signed |",
-		"| tcp | daemon | 50 | 0 |", "| unix | stock | 50 | 0 |",
+		"| tcp | daemon | 3 × 50 | 0 |", "| unix | stock | 3 × 50 | 0 |",
 	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, stdout.String())
@@ -86,14 +86,14 @@ func TestMissedTargets(t *testing.T) {
 	}
 	good := report{
 		rows:   []row{measured(all[0], 10, 10, 10000), measured(all[1], 90, 10, 1), measured(all[2], 10, 10, 1), measured(all[3], 13, 10, 1)},
-		crowds: []crowd{{program: "daemon", each: 25}, {program: "stock", each: 99}},
+		crowds: []crowd{{program: "daemon", each: []float64{99, 25, 1}}, {program: "stock", each: []float64{99}}},
 	}
 	if missed := good.missed(); len(missed) > 0 || strings.Contains(good.markdown(), "missed") {
 		t.Errorf("missed: %q\n%s", missed, good.markdown())
 	}
 	bad := report{
 		rows:   []row{measured(all[0], 10.2, 10, 9999), measured(all[2], 11, 10, 1), measured(all[3], 14, 10, 1)},
-		crowds: []crowd{{network: "unix", program: "daemon", each: 25.2}},
+		crowds: []crowd{{network: "unix", program: "daemon", each: []float64{25.2}}},
 	}
 	want := []string{
 		"tcp, flood: refused at RCPT: ratio 1.02, want 1.0 at most", "tcp: 9999 refusals a second, want 10000",
