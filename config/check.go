@@ -70,8 +70,9 @@ func (r *reader) milterSockets(c *Config) []socket {
 	}
 }
 
+// same compares addresses; with port 0 each socket gets a port of its own.
 func same(a, b Listener) bool {
-	return a.Address == b.Address && !strings.HasSuffix(a.Address, ":0") && (a.Network == "unix") == (b.Network == "unix")
+	return a.Address == b.Address && !strings.HasSuffix(a.Address, ":0")
 }
 
 // checkToken asks for a token where others than this host can connect.
