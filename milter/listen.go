@@ -32,6 +32,9 @@ func Listen(cfg *config.Config) ([]net.Listener, error) {
 	if len(open) > 0 {
 		return open, nil
 	}
+	if len(cfg.Listen) == 0 {
+		return nil, errors.New("nothing to listen on: listen = [], and no socket was inherited from systemd")
+	}
 	for _, want := range cfg.Listen {
 		l, err := listen(want, cfg.SocketMode, cfg.SocketGroup)
 		if err != nil {

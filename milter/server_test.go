@@ -87,6 +87,12 @@ func TestListenFailsWhole(t *testing.T) {
 	}
 }
 
+func TestListenNowhere(t *testing.T) {
+	if _, err := Listen(listenConfig(t, "listen = []")); err == nil || !strings.Contains(err.Error(), "nothing to listen on") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestListenInet6(t *testing.T) {
 	probe, err := net.Listen("tcp6", "[::1]:0")
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -98,7 +97,7 @@ func newDaemon(s *site, cfg *config.Config, log *maillog.Log) (*daemon, error) {
 	if d.mail, err = milter.Listen(cfg); err != nil {
 		return nil, err
 	}
-	if d.pages, err = listenAdmin(cfg.Admin.Listen); err != nil {
+	if d.pages, err = listenAdmin(cfg.Admin); err != nil {
 		for _, l := range d.mail {
 			err = errors.Join(err, l.Close())
 		}
@@ -128,14 +127,17 @@ func openKeys(s *site, cfg *config.Config, log *maillog.Log) (*batv.Keyring, err
 	return keys, nil
 }
 
-func listenAdmin(where string) (net.Listener, error) {
-	if where == "" {
+// listenAdmin opens the admin listener, nil where there is to be none. A unix
+// socket is for the daemon's own user.
+func listenAdmin(a config.Admin) (net.Listener, error) {
+	want, ok := a.Listener()
+	switch {
+	case !ok:
 		return nil, nil
+	case want.Network == "unix":
+		return milter.ListenUnix(want.Address, 0o600, "")
 	}
-	if path, ok := strings.CutPrefix(where, "unix:"); ok {
-		return milter.ListenUnix(path, 0o600, "")
-	}
-	return net.Listen("tcp", where)
+	return net.Listen(want.Network, want.Address)
 }
 
 func (d *daemon) ready() error {
