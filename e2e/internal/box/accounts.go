@@ -16,18 +16,20 @@ type account struct {
 
 // The numbers of the accounts that the tests name.
 const (
-	postfixID  = 901
-	postdropID = 902
-	smmtaID    = 903
-	smmspID    = 904
-	aliceID    = 1001
-	bobID      = 1002
+	postfixID    = 901
+	postdropID   = 902
+	smmtaID      = 903
+	smmspID      = 904
+	postmasterID = 905
+	aliceID      = 1001
+	bobID        = 1002
 )
 
 func accounts() []account {
 	return []account{
 		{"root", 0}, {"daemon", 1}, {"bin", 2}, {"sys", 3}, {"mail", 8}, {"nobody", 65534},
 		{"postfix", postfixID}, {"postdrop", postdropID}, {"smmta", smmtaID}, {"smmsp", smmspID},
+		{"postmaster", postmasterID},
 		{"alice", aliceID}, {"bob", bobID},
 	}
 }

@@ -45,8 +45,8 @@ type Server interface {
 	Door(Door) string
 	// Queued counts the messages under way and those in quarantine.
 	Queued() (waiting, held int, err error)
-	// DropHeld deletes the messages in quarantine.
-	DropHeld() error
+	// Purge deletes all messages, those in quarantine included.
+	Purge() error
 	// Submission prepares sendmail(1), to be run by an ordinary user.
 	Submission(user string, args ...string) *exec.Cmd
 	// Log is what the server has logged since an offset, in octets.

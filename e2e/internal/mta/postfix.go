@@ -56,8 +56,8 @@ func (p *postfix) Queued() (waiting, held int, err error) {
 	return waiting, held, err
 }
 
-func (p *postfix) DropHeld() error {
-	return p.box.Run("/usr/sbin/postsuper", "-d", "ALL", "hold")
+func (p *postfix) Purge() error {
+	return p.box.Run("/usr/sbin/postsuper", "-d", "ALL")
 }
 
 func (p *postfix) Submission(user string, args ...string) *exec.Cmd {

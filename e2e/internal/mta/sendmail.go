@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
 )
@@ -57,17 +56,13 @@ func (s *sendmail) Queued() (waiting, held int, err error) {
 	return len(under), len(quarantined), err
 }
 
-func (s *sendmail) DropHeld() error {
-	quarantined, err := files(s.box, "hf*", sendmailQueue)
+func (s *sendmail) Purge() error {
+	all, err := files(s.box, "*", clientQueue, sendmailQueue)
 	if err != nil {
 		return err
 	}
-	for _, control := range quarantined {
-		data := strings.Replace(control, "/hf", "/df", 1)
-		if err := os.Remove(control); err != nil {
-			return err
-		}
-		if err := os.Remove(data); err != nil {
+	for _, file := range all {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}

@@ -58,19 +58,21 @@ func (d *Delivery) Fields(name string) []string {
 // not (550 5.1.1).
 type Sink struct {
 	listener net.Listener
+	domain   string
 
 	mu        sync.Mutex
 	arrived   *sync.Cond
 	unclaimed []*Delivery
 }
 
-// ListenSink starts a sink at an address.
-func ListenSink(address netip.AddrPort) (*Sink, error) {
+// ListenSink starts a sink at an address. domain completes recipients that come
+// as a bare local part: so Sendmail hands over local mail.
+func ListenSink(address netip.AddrPort, domain string) (*Sink, error) {
 	listener, err := net.Listen("tcp", address.String())
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{listener: listener}
+	s := &Sink{listener: listener, domain: domain}
 	s.arrived = sync.NewCond(&s.mu)
 	go func() {
 		for {
@@ -164,6 +166,11 @@ func (s *Sink) serve(conn net.Conn) {
 		data, err := readData(reader)
 		if err != nil {
 			return
+		}
+		for i, to := range tx.to {
+			if !strings.Contains(to.Address, "@") {
+				tx.to[i].Address = to.Address + "@" + s.domain
+			}
 		}
 		s.keep(&Delivery{From: *tx.from, To: tx.to, Data: data})
 		tx = transaction{}

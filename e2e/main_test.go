@@ -1,0 +1,156 @@
+//go:build linux
+
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
+)
+
+// outfit is what the process outside the namespaces prepares, because it needs
+// the network or is better done once, for the one inside.
+type outfit struct {
+	Program  string              // the built backscatter-milter
+	Packages map[string][]string // of each mail server, the paths of its .deb files
+	Skip     string              // why nothing can be run here
+}
+
+// here is set once, by TestMain.
+var here outfit
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: %v\n", err)
+	}
+	os.Exit(code)
+}
+
+// run goes through here twice: outside the namespaces, then inside.
+func run(m *testing.M) (int, error) {
+	if message, inside := box.Inside(); inside {
+		if err := enter(message); err != nil {
+			return 1, err
+		}
+		return m.Run(), nil
+	}
+	switch why := box.Unusable(); {
+	case why == "":
+		return outside()
+	case required():
+		return 1, errors.New(why)
+	default:
+		here.Skip = why
+		return m.Run(), nil
+	}
+}
+
+// required reports whether a run that cannot start mail servers is a failure.
+func required() bool {
+	return os.Getenv("CI") == "true" || os.Getenv("BACKSCATTER_E2E") == "require"
+}
+
+// outside prepares the outfit and runs the tests in namespaces of their own.
+func outside() (int, error) {
+	outfit, err := prepare()
+	if err != nil {
+		return 1, err
+	}
+	message, err := json.Marshal(outfit)
+	if err != nil {
+		return 1, err
+	}
+	return box.Reenter(string(message))
+}
+
+// prepare builds the daemon and fetches the packages, all at the same time.
+func prepare() (outfit, error) {
+	o := outfit{Packages: map[string][]string{}}
+	var (
+		mu   sync.Mutex
+		errs []error
+		wait sync.WaitGroup
+	)
+	do := func(f func() error) {
+		wait.Go(func() {
+			err := f()
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
+	}
+	do(func() (err error) { o.Program, err = build(); return err })
+	for name, packages := range map[string][]string{"postfix": mta.PostfixPackages(), "sendmail": mta.SendmailPackages()} {
+		do(func() error {
+			files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
+			mu.Lock()
+			defer mu.Unlock()
+			o.Packages[name] = files
+			return err
+		})
+	}
+	wait.Wait()
+	return o, errors.Join(errs...)
+}
+
+// cacheDir is where the packages are kept: BACKSCATTER_E2E_CACHE, else
+// build/debs here.
+func cacheDir() string {
+	if dir := os.Getenv("BACKSCATTER_E2E_CACHE"); dir != "" {
+		return dir
+	}
+	return absolute("build/debs")
+}
+
+// build makes the program that is tested, unless BACKSCATTER_E2E_PROGRAM names
+// one.
+func build() (string, error) {
+	if program := os.Getenv("BACKSCATTER_E2E_PROGRAM"); program != "" {
+		return absolute(program), nil
+	}
+	program := absolute("build/backscatter-milter")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, "./cmd/backscatter-milter")
+	cmd.Dir = ".."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		panic(err) // there is no working directory
+	}
+	return abs
+}
+
+// enter reads the outfit, prepares the namespaces from inside and installs the
+// program where the daemon's user can reach it.
+func enter(message string) error {
+	if err := json.Unmarshal([]byte(message), &here); err != nil {
+		return fmt.Errorf("read the outfit: %w", err)
+	}
+	if err := box.Enter(); err != nil {
+		return err
+	}
+	dir, err := box.TempDir("program")
+	if err != nil {
+		return err
+	}
+	program, err := os.ReadFile(here.Program)
+	if err != nil {
+		return err
+	}
+	here.Program = filepath.Join(dir, "backscatter-milter")
+	return os.WriteFile(here.Program, program, 0o755)
+}
