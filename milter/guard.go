@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +68,9 @@ func guard(c net.Conn, now func() time.Time, onReject func(string), onClose func
 // Read hands on octets of the current frame, reading and checking the next
 // one when it is used up.
 func (c *guardedConn) Read(p []byte) (int, error) {
+	if !c.negotiated {
+		growStack()
+	}
 	if c.deliver == 0 {
 		if err := c.nextFrame(); err != nil {
 			var bad *frameError
@@ -271,3 +275,13 @@ func (c *guardedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // SetDeadline does nothing: see guardedConn.
 func (c *guardedConn) SetDeadline(time.Time) error { return nil }
+
+// growStack makes the goroutine's stack large enough for a whole transaction
+// while there is little on it to copy. Without it the stack is doubled, and
+// copied, several times on the way down to the first recipient's tag.
+//
+//go:noinline
+func growStack() {
+	var room [5 << 10]byte
+	runtime.KeepAlive(&room)
+}
