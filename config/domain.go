@@ -245,11 +245,10 @@ func (r *reader) failIn(file string, line int, n *node, value string, err error)
 		shown = hidden
 	}
 	want := `a domain such as "example.com", or "*.example.com" for its sub-domains`
-	if err != errAllowed {
+	if !errors.Is(err, errAllowed) {
 		want = err.Error()
 	}
-	e := r.note(n.line, n.path, shown, want)
-	e.File, e.Line = file, line
+	r.errs = append(r.errs, &Error{File: file, Line: line, Key: n.path, Value: shown, Want: want, from: n.line})
 	r.bad[n.path] = true
 }
 

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"regexp"
@@ -63,7 +64,8 @@ func TestExampleIsComplete(t *testing.T) {
 // the features that are not there yet may be complained about.
 func TestExampleCommentedValues(t *testing.T) {
 	_, err := Parse("config.toml", []byte(uncommented(readExample(t))))
-	list, _ := err.(Errors)
+	var list Errors
+	errors.As(err, &list)
 	for _, e := range list {
 		if e.Want != "not available yet" || e.Key != "rule[0]" && e.Key != "domain[0]" {
 			t.Error(e)

@@ -59,6 +59,16 @@ func unixListener(path string) (Listener, error) {
 	return Listener{"unix", path}, nil
 }
 
+// literal is the address that a host is written as, zero for a name.
+func literal(host string) netip.Addr {
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ip
+}
+
+// inetListener parses what follows "inet:" or "inet6:".
 func inetListener(family, address string) (Listener, error) {
 	if right := turned(family, address); right != "" {
 		return Listener{}, fmt.Errorf("host and port, in this order: %q", right)
@@ -67,10 +77,10 @@ func inetListener(family, address string) (Listener, error) {
 	if err != nil || !validHost(host) || !validPort(port) {
 		return Listener{}, errAllowed
 	}
-	ip, err := netip.ParseAddr(host)
-	named := err != nil
+	ip := literal(host)
+	named := !ip.IsValid()
 	switch {
-	case family == "inet6" && !named && !ip.Is6():
+	case family == "inet6" && ip.Is4():
 		return Listener{}, fmt.Errorf("an IPv4 address is written %q", "inet:"+address)
 	case family == "inet6":
 		return Listener{"tcp6", address}, nil
@@ -124,7 +134,7 @@ func adminListen(v any) (string, error) {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if bare, isInet := strings.CutPrefix(s, "inet:"); isInet {
-		return "", fmt.Errorf("%q, without inet:", bare)
+		return "", fmt.Errorf("without \"inet:\", as %q", bare)
 	}
 	return s, allowed(err == nil && validHost(host) && validPort(port))
 }

@@ -38,10 +38,8 @@ type reader struct {
 }
 
 // note adds a mistake in what is or belongs to a key.
-func (r *reader) note(line int, path, value, want string) *Error {
-	e := &Error{File: r.file, Line: line, Key: path, Value: value, Want: want, from: line}
-	r.errs = append(r.errs, e)
-	return e
+func (r *reader) note(line int, path, value, want string) {
+	r.errs = append(r.errs, &Error{File: r.file, Line: line, Key: path, Value: value, Want: want, from: line})
 }
 
 // fail is note where a value cannot be used.
@@ -56,7 +54,7 @@ func (r *reader) ok(n *node, allowed string, err error) bool {
 		return true
 	}
 	want := allowed
-	if err != errAllowed {
+	if !errors.Is(err, errAllowed) {
 		want = err.Error()
 	}
 	r.fail(n.line, n.path, showNode(n), want)
@@ -149,10 +147,10 @@ func many[S, T any, L ~[]T](path, allowed string, parse func(any) (T, error), at
 }
 
 // gather is a key whose value is a list of which something is made.
-func gather[S, T, U any](path, allowed string, parse func(any) (T, error), make func([]T) U, at func(*S) *U) key[S] {
+func gather[S, T, U any](path, allowed string, parse func(any) (T, error), build func([]T) U, at func(*S) *U) key[S] {
 	return key[S]{path: path, allowed: allowed, same: sameAt(at),
 		read: func(r *reader, k key[S], n *node, s *S) {
-			*at(s) = make(readList(r, n, k.allowed, parse))
+			*at(s) = build(readList(r, n, k.allowed, parse))
 		}}
 }
 
