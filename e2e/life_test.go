@@ -14,12 +14,21 @@ import (
 
 func lifeCases() []testCase {
 	return []testCase{
+		{name: "unix-socket", run: unixSocket},
 		{name: "dead-tempfail", run: deadTempfail},
 		{name: "dead-accept", run: deadAccept},
 		{name: "killed-in-transaction", run: killedInTransaction},
 		{name: "stopped-in-transaction", run: stoppedInTransaction},
 		{name: "many-connections", settings: refuseAtRcpt, run: manyConnections},
 	}
+}
+
+// A server can reach the daemon through a Unix socket as well as by TCP.
+func unixSocket(d *desk) {
+	d.send(d.connectTo(mta.Socket, outsideClient), "", d.tag(alice), d.bounce())
+	d.wantMark(d.claimFor(alice), "accept", "tag-valid", "tag")
+	d.send(d.connectTo(mta.Socket, ownClient), alice, stranger, d.ordinary(alice, stranger))
+	d.wantSigned(d.claimFor(stranger))
 }
 
 func (d *desk) kill() {

@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type site struct {
 	sink   *smtp.Sink
 	milter netip.AddrPort
 	admin  netip.AddrPort
+	socket string // of the milter, as seen from outside the server's box
 }
 
 // openSite starts a mail server and its sink. The last octet of the server's
@@ -53,6 +55,10 @@ func openSite(t *testing.T, name string) *site {
 		sink:   sink,
 		milter: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8800+uint16(number)),
 		admin:  netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8900+uint16(number)),
+		socket: b.Path(mta.SocketPath),
+	}
+	if err := b.MakeDir("nobody", "nobody", 0o755, filepath.Dir(mta.SocketPath)); err != nil {
+		t.Fatal(err)
 	}
 	start := map[string]func(*box.Box, mta.Site) (mta.Server, error){"postfix": mta.StartPostfix, "sendmail": mta.StartSendmail}[name]
 	s.mta, err = start(b, mta.Site{Address: netip.AddrFrom4([4]byte{192, 0, 2, number}), Milter: s.milter, Sink: sinkAt})
@@ -69,7 +75,8 @@ type settings struct {
 }
 
 func (s *site) config(c settings) string {
-	return fmt.Sprintf(`listen = ["inet:%s"]
+	return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
+socket_mode = "0666"
 domains = ["example.com"]
 trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
 %s
@@ -80,7 +87,7 @@ listen = %q
 [log]
 format = "json"
 %s
-`, s.milter, c.top, s.admin, c.tables)
+`, s.milter, s.socket, c.top, s.admin, c.tables)
 }
 
 // desk is what one case works at: the site, a daemon of its own, and a record

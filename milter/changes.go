@@ -35,9 +35,24 @@ func (c changes) dropHeaders(t *transaction) {
 }
 
 // untag puts plain addresses in place of tagged recipients, with their ESMTP
-// parameters. The plain one is added first: should anything fail in between,
-// the message has a recipient too many rather than none.
+// parameters. All are deleted before any is added: Sendmail resolves both forms
+// to one mailbox, drops an added recipient that it has already, and deletes
+// every form of one. The changes travel with the final reply, so that an MTA
+// never gets a deletion without the addition.
 func (c changes) untag(t *transaction) {
+	const both = milter.OptRemoveRcpt | milter.OptAddRcpt
+	if !t.tagged() {
+		return
+	}
+	if c.m.Actions()&both != both {
+		c.note("change recipient", milter.ErrModificationNotAllowed)
+		return
+	}
+	for _, r := range t.recipients {
+		if r.plain != "" {
+			c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address))
+		}
+	}
 	for _, r := range t.recipients {
 		if r.plain == "" {
 			continue
@@ -46,9 +61,7 @@ func (c changes) untag(t *transaction) {
 		if c.m.Actions()&milter.OptAddRcptWithArgs == 0 {
 			args = ""
 		}
-		if c.note("add recipient", c.m.AddRecipient(r.plain, args)) {
-			c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address))
-		}
+		c.note("add recipient", c.m.AddRecipient(r.plain, args))
 	}
 }
 

@@ -138,6 +138,16 @@ func (t *transaction) verdict(stage policy.Stage) policy.Verdict {
 	return v
 }
 
+// tagged reports whether there is a tag to take off.
+func (t *transaction) tagged() bool {
+	for _, r := range t.recipients {
+		if r.plain != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // untouched reports whether the message needs no change and no verdict.
 func (t *transaction) untouched() bool {
 	for _, r := range t.recipients {

@@ -37,14 +37,15 @@ type Daemon struct {
 	admin   netip.AddrPort
 	log     buffer
 
-	process *os.Process
-	ended   chan error
+	cmd   *exec.Cmd
+	ended chan struct{} // closed unless cmd runs
 }
 
 // Install writes a configuration into dir, where the state will be, too. admin
 // is where the configuration has the admin listener.
 func Install(program, dir, config string, admin netip.AddrPort) (*Daemon, error) {
-	d := &Daemon{program: program, dir: dir, admin: admin}
+	d := &Daemon{program: program, dir: dir, admin: admin, ended: make(chan struct{})}
+	close(d.ended)
 	if err := os.WriteFile(d.config(), []byte(config), 0o644); err != nil {
 		return nil, err
 	}
@@ -66,50 +67,63 @@ func (d *Daemon) Start() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	d.process, d.ended = cmd.Process, ended
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // its result is kept in cmd
+		close(ended)
+	}()
+	d.cmd, d.ended = cmd, ended
+	return d.awaitReady()
+}
+
+func (d *Daemon) awaitReady() error {
 	deadline := time.Now().Add(startTimeout)
 	for {
-		if _, err := d.Get("/readyz"); err == nil {
+		_, err := d.Get("/readyz")
+		switch {
+		case err == nil:
 			return nil
-		} else if time.Now().After(deadline) {
+		case !d.Running():
+			return fmt.Errorf("the daemon ended at once: %v\n%s", d.cmd.ProcessState, d.Log())
+		case time.Now().After(deadline):
 			return errors.Join(fmt.Errorf("not ready within %v: %w", startTimeout, err), d.Kill())
 		}
-		select {
-		case err := <-ended:
-			d.process = nil
-			return fmt.Errorf("the daemon ended at once: %v\n%s", err, d.Log())
-		case <-time.After(5 * time.Millisecond):
-		}
+		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-// Running reports whether the daemon was started and neither stopped nor killed
-// since.
-func (d *Daemon) Running() bool { return d.process != nil }
+// Running reports whether the daemon was started and has not ended since.
+func (d *Daemon) Running() bool {
+	select {
+	case <-d.ended:
+		return false
+	default:
+		return true
+	}
+}
 
 // Terminate asks the daemon to stop (SIGTERM) and does not wait for it.
-func (d *Daemon) Terminate() error { return d.process.Signal(syscall.SIGTERM) }
+func (d *Daemon) Terminate() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 
 // Wait waits for the daemon to end; the error is nil if it exited with 0.
 func (d *Daemon) Wait(limit time.Duration) error {
 	select {
-	case err := <-d.ended:
-		d.process = nil
-		return err
+	case <-d.ended:
 	case <-time.After(limit):
 		return fmt.Errorf("the daemon still runs after %v", limit)
 	}
+	if !d.cmd.ProcessState.Success() {
+		return fmt.Errorf("the daemon ended with %v", d.cmd.ProcessState)
+	}
+	return nil
 }
 
 // Kill ends the daemon at once (SIGKILL).
 func (d *Daemon) Kill() error {
-	if err := d.process.Kill(); err != nil {
+	if err := d.cmd.Process.Kill(); err != nil {
 		return err
 	}
 	<-d.ended
-	d.process = nil
 	return nil
 }
 

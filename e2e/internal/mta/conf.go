@@ -29,11 +29,14 @@ func (s Site) write(b *box.Box, path, source, milter string) error {
 		"@SINK@", s.Sink.Addr().String(),
 		"@MILTER@", milter,
 		"@OWN_NETWORK@", OwnNetwork,
+		"@SOCKET_PATH@", SocketPath,
 		"@FRONT@", s.door(Front),
 		"@FAIL_OPEN@", s.door(FailOpen),
+		"@SOCKET@", s.door(Socket),
 		"@RECIPIENT_MAP@", s.door(RecipientMap),
 		"@FRONT_PORT@", port(Front),
 		"@FAIL_OPEN_PORT@", port(FailOpen),
+		"@SOCKET_PORT@", port(Socket),
 	).Replace(string(content))
 	if err := b.Write(path, filled, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

@@ -35,6 +35,7 @@ const (
 	OwnNetwork = "198.51.100.0/24"
 	Login      = "alice" // may authenticate
 	Password   = "correct horse"
+	SocketPath = "/run/backscatter-milter/socket" // in the box, for Socket
 )
 
 // Server is a running mail server.
@@ -61,12 +62,16 @@ const (
 	Front Door = iota
 	// FailOpen lets mail pass while the milter is away (accept).
 	FailOpen
+	// Socket talks to the milter through the Unix socket at SocketPath.
+	Socket
 	// RecipientMap, Postfix only, knows tagged recipients by
 	// local_recipient_maps instead of virtual_alias_maps.
 	RecipientMap
 )
 
-func (d Door) port() uint16 { return [...]uint16{Front: 25, FailOpen: 2525, RecipientMap: 2526}[d] }
+func (d Door) port() uint16 {
+	return [...]uint16{Front: 25, FailOpen: 2525, Socket: 2526, RecipientMap: 2527}[d]
+}
 
 func (s Site) door(d Door) string { return netip.AddrPortFrom(s.Address, d.port()).String() }
 
