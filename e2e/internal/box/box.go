@@ -4,6 +4,7 @@ package box
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -125,22 +126,30 @@ func (b *Box) mountDevices() error {
 
 func (b *Box) unpack(archives []string) error {
 	for _, file := range archives {
-		deb := exec.Command("dpkg-deb", "--fsys-tarfile", file)
-		tar := exec.Command("tar", "-C", b.root, "-x", "--keep-directory-symlink")
-		var complaints bytes.Buffer
-		deb.Stderr, tar.Stderr = &complaints, &complaints
-		pipe, err := deb.StdoutPipe()
-		if err != nil {
-			return err
+		if err := unpackOne(file, b.root); err != nil {
+			return fmt.Errorf("unpack %s: %w", file, err)
 		}
-		tar.Stdin = pipe
-		if err := deb.Start(); err != nil {
-			return err
-		}
-		tarErr, debErr := tar.Run(), deb.Wait()
-		if debErr != nil || tarErr != nil {
-			return fmt.Errorf("unpack %s: dpkg-deb: %v, tar: %v\n%s", file, debErr, tarErr, complaints.Bytes())
-		}
+	}
+	return nil
+}
+
+// unpackOne unpacks a .deb file as dpkg does, which keeps symbolic links to
+// folders (/lib is one) as they are.
+func unpackOne(file, root string) error {
+	deb := exec.Command("dpkg-deb", "--fsys-tarfile", file)
+	tar := exec.Command("tar", "-C", root, "-x", "--keep-directory-symlink")
+	var debSays, tarSays bytes.Buffer
+	deb.Stderr, tar.Stderr = &debSays, &tarSays
+	pipe, err := deb.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	tar.Stdin = pipe
+	if err := deb.Start(); err != nil {
+		return err
+	}
+	if err := errors.Join(tar.Run(), deb.Wait()); err != nil {
+		return fmt.Errorf("%w\n%s%s", err, debSays.String(), tarSays.String())
 	}
 	return nil
 }

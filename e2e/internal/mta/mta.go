@@ -64,8 +64,8 @@ const (
 	FailOpen
 	// Socket talks to the milter through the Unix socket at SocketPath.
 	Socket
-	// RecipientMap, Postfix only, knows tagged recipients by
-	// local_recipient_maps instead of virtual_alias_maps.
+	// RecipientMap knows tagged recipients by local_recipient_maps instead of
+	// virtual_alias_maps; Postfix only.
 	RecipientMap
 )
 
