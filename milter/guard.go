@@ -16,7 +16,7 @@ import (
 const (
 	maxFrame      = 1 << 20          // octets of one frame's code and payload
 	readBuffer    = 4096             // octets; grows for one longer frame at a time
-	heldWrites    = 32 << 10         // octets of replies held before they are sent in any case
+	heldWrites    = 1 << 20          // octets of replies held before they are sent in any case
 	firstDeadline = 30 * time.Second // from the connection to the whole negotiation packet
 	frameDeadline = 30 * time.Second // from the first octet of a frame to its last
 	writeDeadline = 10 * time.Second // for the peer to take what is sent

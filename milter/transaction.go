@@ -151,11 +151,11 @@ func (t *transaction) tagged() bool {
 // untouched reports whether the message needs no change and no verdict.
 func (t *transaction) untouched() bool {
 	for _, r := range t.recipients {
-		if r.plain != "" || r.facts.Judged() {
+		if r.facts.Judged() {
 			return false
 		}
 	}
-	return !t.dropsHeaders() && t.signed() == ""
+	return !t.tagged() && !t.dropsHeaders() && t.signed() == ""
 }
 
 func (t *transaction) dropsHeaders() bool {
