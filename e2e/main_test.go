@@ -72,34 +72,20 @@ func outside() (int, error) {
 	return box.Reenter(string(message))
 }
 
-// prepare builds the daemon and fetches the packages, all at the same time.
+// prepare builds the daemon and meanwhile fetches the packages.
 func prepare() (outfit, error) {
 	o := outfit{Packages: map[string][]string{}}
-	var (
-		mu   sync.Mutex
-		errs []error
-		wait sync.WaitGroup
-	)
-	do := func(f func() error) {
-		wait.Go(func() {
-			err := f()
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-		})
-	}
-	do(func() (err error) { o.Program, err = build(); return err })
+	var built error
+	var wait sync.WaitGroup
+	wait.Go(func() { o.Program, built = build() })
+	var errs []error
 	for name, packages := range map[string][]string{"postfix": mta.PostfixPackages(), "sendmail": mta.SendmailPackages()} {
-		do(func() error {
-			files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
-			mu.Lock()
-			defer mu.Unlock()
-			o.Packages[name] = files
-			return err
-		})
+		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
+		o.Packages[name] = files
+		errs = append(errs, err)
 	}
 	wait.Wait()
-	return o, errors.Join(errs...)
+	return o, errors.Join(append(errs, built)...)
 }
 
 // cacheDir is where the packages are kept: BACKSCATTER_E2E_CACHE, else

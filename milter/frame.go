@@ -56,8 +56,8 @@ func malformed(code byte, payload []byte) string {
 		}
 	case codeConnect:
 		return malformedConnect(payload)
-	case codeMail, codeRcpt:
-		if len(payload) < 2 || payload[len(payload)-1] != 0 {
+	case codeMail, codeRcpt: // Postfix sends its own null sender as "", without brackets
+		if len(payload) == 0 || payload[len(payload)-1] != 0 {
 			return "malformed-address"
 		}
 	case codeHelo, codeUnknown:

@@ -236,6 +236,26 @@ func TestOwnNotificationIsUntagged(t *testing.T) {
 	}
 }
 
+// Postfix hands its own notifications over with a sender of no octets at all,
+// not even angle brackets.
+func TestOwnNotificationWithoutBrackets(t *testing.T) {
+	b := start(t, "")
+	c := b.dial(t, mtatest.PostfixOffer())
+	tagged := b.tagged(t, "alice@example.com")
+	if _, err := c.Connect("localhost", '4', 0, "127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SendRaw(mtatest.Frame('M', "\x00")); err != nil {
+		t.Fatal(err)
+	}
+	steps(t,
+		func() (mtatest.Reply, error) { return c.Rcpt(tagged, nil) },
+		c2(c.EndOfHeaders))
+	if r, mods, err := c.EndOfMessage(); err != nil || r.Action != mtatest.Accept || len(mods) != 2 {
+		t.Errorf("%v, changes %v, %v", r, mods, err)
+	}
+}
+
 func TestUnknownUserIsNotAccepted(t *testing.T) {
 	b := start(t, "[policy]\ntag-missing = \"reject\"\n")
 	tx := bounce("nobody@example.com", b.tagged(t, "alice@example.com"))

@@ -34,7 +34,7 @@ func Fetch(cache string, packages ...string) ([]string, error) {
 	if err == nil {
 		return files, nil
 	}
-	if _, updateErr := aptGet("update"); updateErr != nil {
+	if _, updateErr := aptGet("-o", "Debug::NoLocking=0", "update"); updateErr != nil {
 		return nil, errors.Join(err, updateErr)
 	}
 	return fetchOnce(cache, packages)
@@ -120,7 +120,7 @@ func install(packages []string) []string {
 
 func aptGet(args ...string) ([]byte, error) {
 	args = append([]string{"-qq", "-y",
-		"-o", "Debug::NoLocking=1", // nothing is installed, so the lock of dpkg is not needed
+		"-o", "Debug::NoLocking=1", // nothing is installed, so no lock of dpkg is needed
 		"-o", "APT::Sandbox::User=root", // its usual user cannot write to the cache
 	}, args...)
 	cmd := exec.Command("apt-get", args...)
