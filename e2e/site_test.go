@@ -65,6 +65,7 @@ func openSite(t *testing.T, name string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.mta.Stop)
 	return s
 }
 

@@ -52,6 +52,8 @@ type Server interface {
 	Submission(user string, args ...string) *exec.Cmd
 	// Log is what the server has logged since an offset, in octets.
 	Log(offset int) string
+	// Stop ends the server and all its processes at once.
+	Stop()
 }
 
 // Door is one listener of a server; they differ in one setting only.
@@ -114,26 +116,30 @@ func greeted(address string) error {
 	return err
 }
 
-// start runs a server in the foreground and waits for its greeting.
-func start(b *box.Box, address, path string, args ...string) error {
+// start runs a server in the foreground, waits for its greeting, and returns
+// what ends it.
+func start(b *box.Box, address, path string, args ...string) (stop func(), err error) {
 	cmd := b.Command(path, args...)
+	cmd.SysProcAttr.Setpgid = true
 	var output strings.Builder
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
 		close(ended)
 	}()
-	err := waitForGreeting(address, ended)
-	if err != nil {
-		_ = cmd.Process.Kill()
-		<-ended // output is written to until then
-		err = fmt.Errorf("%w: %v\n%s\n%s", err, cmd.ProcessState, output.String(), b.Log(0))
+	stop = func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the whole process group
+		<-ended
 	}
-	return err
+	if err := waitForGreeting(address, ended); err != nil {
+		stop()
+		return nil, fmt.Errorf("%w: %v\n%s\n%s", err, cmd.ProcessState, output.String(), b.Log(0))
+	}
+	return stop, nil
 }
 
 // asUser prepares a program to be run by an ordinary user of the box.

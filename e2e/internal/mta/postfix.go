@@ -19,6 +19,7 @@ func PostfixPackages() []string {
 type postfix struct {
 	box  *box.Box
 	site Site
+	stop func()
 }
 
 // StartPostfix starts Postfix in a box that holds its packages.
@@ -30,14 +31,17 @@ func StartPostfix(b *box.Box, site Site) (Server, error) {
 		}
 	}
 	// "-d" keeps master in the foreground.
-	if err := start(b, p.Door(Front), "/usr/lib/postfix/sbin/master", "-d", "-c", "/etc/postfix"); err != nil {
+	stop, err := start(b, p.Door(Front), "/usr/lib/postfix/sbin/master", "-d", "-c", "/etc/postfix")
+	if err != nil {
 		return nil, fmt.Errorf("postfix: %w", err)
 	}
+	p.stop = stop
 	return p, nil
 }
 
 func (p *postfix) Name() string          { return "postfix" }
 func (p *postfix) Door(d Door) string    { return p.site.door(d) }
+func (p *postfix) Stop()                 { p.stop() }
 func (p *postfix) Log(offset int) string { return p.box.Log(offset) }
 
 func (p *postfix) Queued() (waiting, held int, err error) {

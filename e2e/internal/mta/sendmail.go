@@ -25,6 +25,7 @@ const (
 type sendmail struct {
 	box  *box.Box
 	site Site
+	stop func()
 }
 
 // StartSendmail starts Sendmail in a box that holds its packages.
@@ -36,14 +37,17 @@ func StartSendmail(b *box.Box, site Site) (Server, error) {
 		}
 	}
 	// "-bD" keeps the daemon in the foreground.
-	if err := start(b, s.Door(Front), sendmailProgram, "-bD", "-q1s"); err != nil {
+	stop, err := start(b, s.Door(Front), sendmailProgram, "-bD", "-q1s")
+	if err != nil {
 		return nil, fmt.Errorf("sendmail: %w", err)
 	}
+	s.stop = stop
 	return s, nil
 }
 
 func (s *sendmail) Name() string          { return "sendmail" }
 func (s *sendmail) Door(d Door) string    { return s.site.door(d) }
+func (s *sendmail) Stop()                 { s.stop() }
 func (s *sendmail) Log(offset int) string { return s.box.Log(offset) }
 
 // Queued counts the queue's control files: qf*, and hf* of quarantined mail.
