@@ -24,12 +24,6 @@ func inboundCases() []testCase {
 	}
 }
 
-func sorted(list string) string {
-	items := strings.Split(list, ",")
-	slices.Sort(items)
-	return strings.Join(items, ",")
-}
-
 // A bounce of mail we sent comes home to the plain address, and says why it was
 // let in. A header that claims to be ours is gone.
 func restored(d *desk) {

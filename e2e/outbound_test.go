@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
@@ -73,6 +74,12 @@ func (d *desk) wantParameters(path smtp.Path, want map[string]string) {
 			d.Errorf("<%s> %s=%s, want %s", path.Address, name, got, value)
 		}
 	}
+}
+
+func sorted(list string) string {
+	items := strings.Split(list, ",")
+	slices.Sort(items)
+	return strings.Join(items, ",")
 }
 
 // A client anywhere in the world that has authenticated is one of us.
