@@ -15,7 +15,7 @@ import (
 // What the guard allows a peer.
 const (
 	maxFrame      = 1 << 20          // octets of one frame's code and payload
-	readBuffer    = 4096             // octets; grows for one longer frame at a time
+	readBuffer    = 2048             // octets; grows for one longer frame at a time
 	heldWrites    = 1 << 20          // octets of replies held before they are sent in any case
 	firstDeadline = 30 * time.Second // from the connection to the whole negotiation packet
 	frameDeadline = 30 * time.Second // from the first octet of a frame to its last
