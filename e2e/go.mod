@@ -11,7 +11,6 @@ require (
 
 require (
 	github.com/emersion/go-message v0.18.2 // indirect
-	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
 
