@@ -38,6 +38,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"abuse":  cmdAbuse,
+			"memory": cmdMemory,
 			"bounce": cmdBounce,
 			"get":    cmdGet,
 			"occupy": cmdOccupy,
