@@ -20,51 +20,44 @@ func newGate(l net.Listener, s *Server) *gate {
 	return &gate{Listener: l, server: s, closed: make(chan struct{})}
 }
 
-// Accept waits for a free place, then for a connection: a peer beyond the
-// limit waits in the listen queue. It fails only once the gate is closed; any
-// other failure, running out of file descriptors above all, is retried.
+// Accept waits for a connection, then for a free place: a peer beyond the limit
+// waits for its negotiation, and those after it in the listen queue. It fails
+// only once the gate is closed; any other failure, running out of file
+// descriptors above all, is retried.
 func (g *gate) Accept() (net.Conn, error) {
-	if !g.acquire() {
-		return nil, net.ErrClosed
-	}
 	for pause := time.Duration(0); ; {
 		conn, err := g.Listener.Accept()
 		if err == nil {
-			c, err := g.server.register(conn)
-			if err == nil {
-				return c, nil
+			if err = g.admit(); err == nil {
+				return g.server.register(conn), nil
 			}
-			err = errors.Join(err, conn.Close())
-			g.server.observer.Failed("accept", err)
-			continue
+			return nil, errors.Join(err, conn.Close())
 		}
 		if errors.Is(err, net.ErrClosed) {
-			g.server.release()
 			return nil, err
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 		g.server.observer.Rejected("accept-failed")
 		g.server.observer.Failed("accept", err)
 		if !g.wait(pause) {
-			g.server.release()
 			return nil, net.ErrClosed
 		}
 	}
 }
 
-// acquire takes a place under the connection limit, waiting for one.
-func (g *gate) acquire() bool {
+// admit takes a place under the connection limit, waiting for one.
+func (g *gate) admit() error {
 	select {
 	case g.server.places <- struct{}{}:
-		return true
+		return nil
 	default:
 	}
 	g.server.observer.Rejected("max-connections")
 	select {
 	case g.server.places <- struct{}{}:
-		return true
+		return nil
 	case <-g.closed:
-		return false
+		return net.ErrClosed
 	}
 }
 

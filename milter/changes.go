@@ -1,6 +1,8 @@
 package milter
 
 import (
+	"fmt"
+
 	"github.com/d--j/go-milter"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
@@ -27,7 +29,10 @@ func (c changes) dropHeaders(t *transaction) {
 	if !t.dropsHeaders() {
 		return
 	}
-	for i := t.brought; i > 0; i-- {
+	if t.brought > maxBrought {
+		c.note("remove header", fmt.Errorf("%d fields named %s, only the first %d are removed", t.brought, policy.HeaderName, maxBrought))
+	}
+	for i := min(t.brought, maxBrought); i > 0; i-- {
 		if !c.note("remove header", c.m.ChangeHeader(i, policy.HeaderName, "")) {
 			return
 		}
@@ -37,32 +42,37 @@ func (c changes) dropHeaders(t *transaction) {
 // untag puts plain addresses in place of tagged recipients, with their ESMTP
 // parameters. All are deleted before any is added: Sendmail resolves both forms
 // to one mailbox, drops an added recipient that it has already, and deletes
-// every form of one. The changes travel with the final reply, so that an MTA
-// never gets a deletion without the addition.
-func (c changes) untag(t *transaction) {
+// every form of one. It reports whether every recipient is still there in one
+// form or the other.
+func (c changes) untag(t *transaction) bool {
 	const both = milter.OptRemoveRcpt | milter.OptAddRcpt
 	if !t.tagged() {
-		return
+		return true
 	}
 	if c.m.Actions()&both != both {
 		c.note("change recipient", milter.ErrModificationNotAllowed)
-		return
+		return true
 	}
 	for _, r := range t.recipients {
-		if r.plain != "" {
-			c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address))
+		if r.plain != "" && !c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address)) {
+			return false
 		}
 	}
 	for _, r := range t.recipients {
-		if r.plain == "" {
-			continue
+		if r.plain != "" && !c.add(r) {
+			return false
 		}
-		args := r.args
-		if c.m.Actions()&milter.OptAddRcptWithArgs == 0 {
-			args = ""
-		}
-		c.note("add recipient", c.m.AddRecipient(r.plain, args))
 	}
+	return true
+}
+
+// add adds a plain recipient, without its ESMTP parameters where the MTA takes
+// none from milters.
+func (c changes) add(r *recipient) bool {
+	if r.args != "" && c.m.Actions()&milter.OptAddRcptWithArgs != 0 {
+		return c.note("add recipient", c.m.AddRecipient(r.plain, r.args))
+	}
+	return c.note("add recipient", c.m.AddRecipient(r.plain, ""))
 }
 
 // sign puts the signed reverse-path in place of the sender's; its ESMTP

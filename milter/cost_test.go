@@ -104,7 +104,7 @@ func player(t testing.TB, k kindOfMail) (once func(), l *countingListener) {
 		t.Fatal(err)
 	}
 	l = &countingListener{Listener: inner}
-	b := startOn(t, k.toml, l, quiet{}, 64)
+	b := startOn(t, k.toml, l, quiet{}, 64, nil)
 	tx := k.tx(b, t)
 	client := &mtatest.Client{}
 	return func() {

@@ -30,25 +30,29 @@ const (
 	replyCode     = 'y'
 )
 
-// maxText bounds the payload of commands that carry addresses, names and
-// macros; MTAs limit these to far less, and only header and body are longer.
-const maxText = 64 << 10
+// maxPairs bounds the macros of one frame; few are asked for.
+const maxPairs = 64
+
+// maxLength is how long a command's frame may be, code included, and 0 for
+// what is no command of the protocol. MTAs limit addresses and SMTP lines to
+// 2 KiB; only header fields and body are long.
+func maxLength(code byte) uint32 {
+	switch code {
+	case codeHeader, codeBody:
+		return 1 << 20
+	case codeMacro:
+		return 16 << 10
+	case codeOptNeg, codeConnect, codeHelo, codeMail, codeRcpt, codeUnknown,
+		codeData, codeEOH, codeEOM, codeAbort, codeQuit, codeQuitNewConn:
+		return 8 << 10
+	}
+	return 0
+}
 
 // malformed tells why a command's payload must not reach go-milter, "" where
 // it may. It checks what the library takes for granted.
 func malformed(code byte, payload []byte) string {
-	switch code {
-	case codeBody, codeData, codeEOH, codeEOM, codeAbort, codeQuit, codeQuitNewConn:
-		return ""
-	case codeHeader:
-		if bytes.Count(payload, []byte{0}) != 2 || payload[len(payload)-1] != 0 {
-			return "malformed-header"
-		}
-		return ""
-	}
-	if len(payload) > maxText {
-		return "text-too-long"
-	}
+	terminated := len(payload) > 0 && payload[len(payload)-1] == 0
 	switch code {
 	case codeOptNeg:
 		if len(payload) < 12 {
@@ -57,19 +61,21 @@ func malformed(code byte, payload []byte) string {
 	case codeConnect:
 		return malformedConnect(payload)
 	case codeMail, codeRcpt: // Postfix sends its own null sender as "", without brackets
-		if len(payload) == 0 || payload[len(payload)-1] != 0 {
+		if !terminated {
 			return "malformed-address"
 		}
 	case codeHelo, codeUnknown:
-		if len(payload) == 0 || payload[len(payload)-1] != 0 {
+		if !terminated {
 			return "malformed-text"
 		}
+	case codeHeader:
+		if !terminated || bytes.Count(payload, []byte{0}) != 2 {
+			return "malformed-header"
+		}
 	case codeMacro:
-		if len(payload) == 0 {
+		if len(payload) == 0 || bytes.Count(payload, []byte{0}) > 2*maxPairs {
 			return "malformed-macro"
 		}
-	default:
-		return "unknown-command"
 	}
 	return ""
 }

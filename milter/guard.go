@@ -12,14 +12,9 @@ import (
 	"time"
 )
 
-// What the guard allows a peer.
 const (
-	maxFrame      = 1 << 20          // octets of one frame's code and payload
-	readBuffer    = 2048             // octets; grows for one longer frame at a time
-	heldWrites    = 1 << 20          // octets of replies held before they are sent in any case
-	firstDeadline = 30 * time.Second // from the connection to the whole negotiation packet
-	frameDeadline = 30 * time.Second // from the first octet of a frame to its last
-	writeDeadline = 10 * time.Second // for the peer to take what is sent
+	readBuffer = 2048    // octets; grows for one longer frame at a time
+	heldWrites = 1 << 20 // octets of replies held before they are sent in any case
 )
 
 // guardedConn stands between go-milter and the peer. It hands on only whole
@@ -34,36 +29,29 @@ const (
 type guardedConn struct {
 	net.Conn
 	now      func() time.Time
-	onReject func(why string) // counts a frame or peer that was refused
-	onClose  func()
+	timing   timing
+	onReject func(why string) // told why the peer is cut off
+	onClose  func()           // told once that the connection has ended
 
 	in         []byte // buffered octets are in[start:end]
 	start, end int
-	deliver    int  // octets of the current, checked frame still to be handed on
-	negotiated bool // the first frame has come
+	deliver    int       // octets of the current, checked frame still to be handed on
+	negotiated bool      // the first frame has come
+	last       byte      // code of the last command handed on
+	by         time.Time // deadline of the frame that has begun
 
-	mu     sync.Mutex // guards out and closed: Close may come from elsewhere
-	out    []byte
+	mu     sync.Mutex // guards what follows: Close may come from elsewhere
+	out    []byte     // replies held back
+	final  bool       // a reply that ends the transaction is held
 	closed bool
 
-	busy atomic.Bool // a transaction is under way whose reply is not sent yet
-	last byte        // code of the last command handed on
-	done bool        // a final reply for the transaction is held in out
+	busy atomic.Bool // a transaction is under way whose final reply is not sent yet
 }
 
-// frameError is a frame that is not handed on; Why is its label in metrics.
+// frameError is a frame that is not handed on; why is its label in metrics.
 type frameError struct{ why string }
 
 func (e *frameError) Error() string { return "milter: bad packet: " + e.why }
-
-// guard wraps an accepted connection. onReject is told why a peer was cut
-// off, onClose once that the connection has ended.
-func guard(c net.Conn, now func() time.Time, onReject func(string), onClose func()) (*guardedConn, error) {
-	if err := c.SetReadDeadline(now().Add(firstDeadline)); err != nil {
-		return nil, err
-	}
-	return &guardedConn{Conn: c, now: now, onReject: onReject, onClose: onClose, in: make([]byte, readBuffer)}, nil
-}
 
 // Read hands on octets of the current frame, reading and checking the next
 // one when it is used up.
@@ -86,47 +74,59 @@ func (c *guardedConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nextFrame brings a whole checked frame into the buffer.
+// nextFrame brings a whole checked frame into the buffer. What command it is
+// and how long it may be is looked at before the rest of it is waited for.
 func (c *guardedConn) nextFrame() error {
 	c.shrink()
 	if err := c.fill(4); err != nil {
 		return err
 	}
 	size := binary.BigEndian.Uint32(c.in[c.start:])
-	switch {
-	case size == 0:
+	if size == 0 {
 		return &frameError{"empty-frame"}
-	case size > maxFrame:
-		return &frameError{"frame-too-long"}
+	}
+	if err := c.fill(5); err != nil {
+		return err
+	}
+	code := c.in[c.start+4]
+	if why := c.unwanted(code, size); why != "" {
+		return &frameError{why}
 	}
 	n := 4 + int(size)
 	if err := c.fill(n); err != nil {
 		return err
 	}
-	frame := c.in[c.start+4 : c.start+n]
-	if why := malformed(frame[0], frame[1:]); why != "" {
+	if why := malformed(code, c.in[c.start+5:c.start+n]); why != "" {
 		return &frameError{why}
 	}
-	if err := c.begin(frame[0]); err != nil {
-		return err
-	}
+	c.begin(code)
 	c.deliver = n
 	return nil
 }
 
-// begin notes the command that a checked frame brings.
-func (c *guardedConn) begin(code byte) error {
-	if !c.negotiated {
-		if code != codeOptNeg {
-			return &frameError{"no-negotiation"}
-		}
-		c.negotiated = true
-		if err := c.Conn.SetReadDeadline(time.Time{}); err != nil {
-			return err
-		}
+// unwanted tells why a frame is not even read to its end.
+func (c *guardedConn) unwanted(code byte, size uint32) string {
+	if !c.negotiated && code != codeOptNeg {
+		return "no-negotiation"
 	}
+	limit := maxLength(code)
+	switch {
+	case limit == 0:
+		return "unknown-command"
+	case size > limit:
+		return "frame-too-long"
+	}
+	return ""
+}
+
+// begin notes the command that a checked frame brings.
+func (c *guardedConn) begin(code byte) {
+	c.negotiated, c.by = true, time.Time{}
 	switch code {
 	case codeMail:
+		c.mu.Lock()
+		c.final = false // of the transaction before
+		c.mu.Unlock()
 		c.busy.Store(true)
 	case codeAbort, codeQuit, codeQuitNewConn:
 		c.busy.Store(false)
@@ -134,22 +134,17 @@ func (c *guardedConn) begin(code byte) error {
 	if code != codeMacro {
 		c.last = code
 	}
-	return nil
 }
 
 // fill reads until n octets are buffered. Before it waits for the peer it
-// sends what is held. A frame that has begun must end in time.
+// sends what is held.
 func (c *guardedConn) fill(n int) error {
-	limited := false
 	for c.end-c.start < n {
 		if err := c.flush(); err != nil {
 			return err
 		}
-		if c.negotiated && !limited && c.end > c.start {
-			limited = true
-			if err := c.Conn.SetReadDeadline(c.now().Add(frameDeadline)); err != nil {
-				return err
-			}
+		if err := c.Conn.SetReadDeadline(c.deadline()); err != nil {
+			return err
 		}
 		c.makeRoom(n)
 		m, err := c.Conn.Read(c.in[c.end:])
@@ -158,21 +153,41 @@ func (c *guardedConn) fill(n int) error {
 			return c.readError(err)
 		}
 	}
-	if limited {
-		return c.Conn.SetReadDeadline(time.Time{})
-	}
 	return nil
+}
+
+// deadline is the time by which the peer must have sent more. A frame that has
+// begun, the negotiation as a whole, must end in time however the peer spreads
+// its octets.
+func (c *guardedConn) deadline() time.Time {
+	begun := c.end > c.start
+	switch {
+	case begun && !c.by.IsZero():
+		return c.by
+	case !c.negotiated:
+		if c.by.IsZero() {
+			c.by = c.now().Add(c.timing.negotiate)
+		}
+		return c.by
+	case begun:
+		c.by = c.now().Add(c.timing.frame)
+		return c.by
+	}
+	c.by = time.Time{}
+	return c.now().Add(c.timing.idle)
 }
 
 // readError names time-outs, which otherwise end a connection silently.
 func (c *guardedConn) readError(err error) error {
-	if !errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
 		return err
-	}
-	if !c.negotiated {
+	case !c.negotiated:
 		return &frameError{"negotiation-timeout"}
+	case c.end > c.start:
+		return &frameError{"frame-timeout"}
 	}
-	return &frameError{"frame-timeout"}
+	return &frameError{"idle-timeout"}
 }
 
 // makeRoom moves the buffered octets to the front and grows the buffer, never
@@ -204,8 +219,9 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
-	if len(p) == 5 && c.busy.Load() && c.final(p[4]) {
-		c.done = true
+	const header = 5 // of a reply: length and code, which the library writes by themselves
+	if len(p) == header && c.busy.Load() && c.ends(p[header-1]) {
+		c.final = true
 	}
 	c.out = append(c.out, p...)
 	if len(c.out) > heldWrites {
@@ -216,8 +232,8 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// final reports whether a reply with this code ends the transaction.
-func (c *guardedConn) final(code byte) bool {
+// ends reports whether a reply with this code ends the transaction.
+func (c *guardedConn) ends(code byte) bool {
 	switch code {
 	case replyAccept, replyDiscard:
 		return true
@@ -238,13 +254,16 @@ func (c *guardedConn) send() error {
 	if len(c.out) == 0 {
 		return nil
 	}
-	if err := c.Conn.SetWriteDeadline(c.now().Add(writeDeadline)); err != nil {
+	if err := c.Conn.SetWriteDeadline(c.now().Add(c.timing.write)); err != nil {
 		return err
 	}
 	_, err := c.Conn.Write(c.out)
 	c.out = c.out[:0]
-	if c.done {
-		c.done = false
+	if cap(c.out) > readBuffer {
+		c.out = nil
+	}
+	if c.final {
+		c.final = false
 		c.busy.Store(false)
 	}
 	if err != nil {
@@ -253,7 +272,9 @@ func (c *guardedConn) send() error {
 	return nil
 }
 
-// Close sends what is held and closes the connection, once.
+// Close closes the connection, once. A reply that is held is sent first, but
+// not the first part of a transaction's: changes without the reply that ends
+// them must not reach an MTA that would go on without the milter.
 func (c *guardedConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -261,7 +282,10 @@ func (c *guardedConn) Close() error {
 		return nil
 	}
 	c.closed = true
-	sent := c.send()
+	var sent error
+	if c.final || !c.busy.Load() {
+		sent = c.send()
+	}
 	err := c.Conn.Close()
 	c.onClose()
 	return errors.Join(sent, err)

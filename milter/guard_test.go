@@ -68,7 +68,9 @@ func TestMalformedFrames(t *testing.T) {
 		{"empty header", string(mtatest.Frame('L')), "malformed-header"},
 		{"unknown command without NUL", string(mtatest.Frame('U', "NOOP")), "malformed-text"},
 		{"no command of the protocol", string(mtatest.Frame('?', "x")), "unknown-command"},
-		{"macro of 100 KiB", string(mtatest.Frame('D', "M"+strings.Repeat("x", 100<<10))), "text-too-long"},
+		{"macro of 100 KiB", string(mtatest.Frame('D', "M"+strings.Repeat("x", 100<<10))), "frame-too-long"},
+		{"macros without end", string(mtatest.Frame('D', "M"+strings.Repeat("x\x00", 5000))), "malformed-macro"},
+		{"rcpt of 60 KiB", string(mtatest.Frame('R', strings.Repeat("x", 60<<10)+"\x00")), "frame-too-long"},
 	}
 	b := start(t, "")
 	for _, f := range frames {
@@ -141,7 +143,7 @@ func TestRandomConnections(t *testing.T) {
 			}
 			frame := mtatest.Frame(codes[random.IntN(len(codes))], string(payload))
 			if random.IntN(4) == 0 { // announce more than comes
-				binary.BigEndian.PutUint32(frame, 1+random.Uint32N(maxFrame))
+				binary.BigEndian.PutUint32(frame, 1+random.Uint32N(1<<20))
 			}
 			out = append(out, frame...)
 		}
@@ -206,7 +208,6 @@ func TestSlowNegotiation(t *testing.T) {
 	}
 }
 
-// A long frame passes, and its buffer is given back.
 func TestLongFrame(t *testing.T) {
 	b := start(t, "")
 	tx := mtatest.SampleOrdinary("bob@example.net", "alice@example.com")
@@ -265,7 +266,7 @@ func TestAcceptOutlivesEMFILE(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &witness{}
-	b := startOn(t, "", &failingListener{l, 4}, w, 16)
+	b := startOn(t, "", &failingListener{l, 4}, w, 16, nil)
 	b.alive(t)
 	if got := w.count("accept-failed"); got != 4 {
 		t.Errorf("counted %d failures", got)
@@ -279,7 +280,7 @@ func TestMaxConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &witness{}
-	b := startOn(t, "", l, w, 2)
+	b := startOn(t, "", l, w, 2, nil)
 	one, two := b.negotiated(t), b.negotiated(t)
 	answered := make(chan error, 1)
 	go func() {

@@ -40,6 +40,7 @@ type witness struct {
 	failures    []string
 	connections int
 	onVerdict   func(policy.Record)
+	onSigned    func(string)
 }
 
 func (w *witness) Verdict(r policy.Record) {
@@ -53,6 +54,9 @@ func (w *witness) Verdict(r policy.Record) {
 }
 
 func (w *witness) Signed(result string) {
+	if w.onSigned != nil {
+		w.onSigned(result)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.signed = append(w.signed, result)
@@ -141,12 +145,25 @@ func start(t testing.TB, toml string) *bench {
 		t.Fatal(err)
 	}
 	w := &witness{}
-	b := startOn(t, toml, l, w, 4096)
+	b := startOn(t, toml, l, w, 4096, nil)
 	b.witness = w
 	return b
 }
 
-func startOn(t testing.TB, toml string, l net.Listener, o Observer, maxConnections int) *bench {
+// hurried serves with time limits short enough to be tested.
+func hurried(t testing.TB, limits timing) *bench {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &witness{}
+	b := startOn(t, "", l, w, 64, func(s *Server) { s.timing = limits })
+	b.witness = w
+	return b
+}
+
+func startOn(t testing.TB, toml string, l net.Listener, o Observer, maxConnections int, adjust func(*Server)) *bench {
 	t.Helper()
 	b := &bench{keys: testKeys(t), address: l.Addr().String()}
 	settings := testSettings(t, baseConfig+toml, b.keys)
@@ -157,6 +174,9 @@ func startOn(t testing.TB, toml string, l net.Listener, o Observer, maxConnectio
 		Now:            time.Now,
 		MaxConnections: maxConnections,
 	})
+	if adjust != nil {
+		adjust(b.server)
+	}
 	served := make(chan error, 1)
 	go func() { served <- b.server.Serve(l) }()
 	t.Cleanup(func() {

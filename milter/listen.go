@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -100,6 +101,9 @@ func removeStale(path string) error {
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		return errors.Join(fmt.Errorf("listen unix %s: address already in use", path), c.Close())
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) { // a busy daemon, or one that we may not ask
+		return fmt.Errorf("listen unix %s: address may be in use: %w", path, err)
 	}
 	return os.Remove(path)
 }

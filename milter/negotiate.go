@@ -38,5 +38,9 @@ func (s *Server) negotiate(mtaVersion, ownVersion uint32, mtaActions, _ milter.O
 	if s.settings.Load().Stage != config.StageData {
 		protocol |= milter.OptNoData
 	}
-	return min(mtaVersion, ownVersion), wantActions & mtaActions, protocol & mtaProtocol, milter.DataSize64K, nil
+	version, actions := min(mtaVersion, ownVersion), wantActions&mtaActions
+	if version < 6 { // Postfix offers these whatever milter_protocol says
+		actions &^= milter.OptAddRcptWithArgs | milter.OptChangeFrom
+	}
+	return version, actions, protocol & mtaProtocol, milter.DataSize64K, nil
 }

@@ -12,12 +12,30 @@ import (
 	"github.com/d--j/go-milter"
 )
 
-// How long Stop waits for a connection at the most.
-const (
-	stopIdle = 10 * time.Second // for an MTA to end one that carries no transaction
-	stopBusy = 30 * time.Second // for a transaction to end
-	stopPoll = 20 * time.Millisecond
-)
+// timing is how long peers may take.
+type timing struct {
+	negotiate time.Duration // from the connection to the whole negotiation packet
+	frame     time.Duration // from the first octet of a frame to its last
+	idle      time.Duration // from one frame to the next
+	write     time.Duration // for the peer to take what is sent
+	stopIdle  time.Duration // at Stop, for an MTA to end a connection without transaction
+	stopBusy  time.Duration // at Stop, for a transaction to end
+}
+
+// defaultTiming gives an MTA a second thirty times over where go-milter gives
+// it one, and between events as long as libmilter does.
+func defaultTiming() timing {
+	return timing{
+		negotiate: 30 * time.Second,
+		frame:     30 * time.Second,
+		idle:      7210 * time.Second,
+		write:     10 * time.Second,
+		stopIdle:  10 * time.Second,
+		stopBusy:  30 * time.Second,
+	}
+}
+
+const stopPoll = 20 * time.Millisecond
 
 // Options are what a Server is made of; every field is needed.
 type Options struct {
@@ -33,13 +51,15 @@ type Server struct {
 	now      func() time.Time
 	places   chan struct{} // one element for each connection that is open
 	ids      idSource
+	timing   timing
 	settings atomic.Pointer[Settings]
-	stopping atomic.Bool
 	library  *milter.Server
+	serving  sync.WaitGroup // listeners
 
-	mu    sync.Mutex
-	conns map[*guardedConn]struct{}
-	gates []*gate
+	mu       sync.Mutex
+	stopping bool
+	conns    map[*guardedConn]struct{}
+	gates    []*gate
 }
 
 // NewServer makes a Server that does not listen yet.
@@ -49,6 +69,7 @@ func NewServer(o Options) *Server {
 		now:      o.Now,
 		places:   make(chan struct{}, o.MaxConnections),
 		ids:      newIDSource(o.Now()),
+		timing:   defaultTiming(),
 		conns:    make(map[*guardedConn]struct{}),
 	}
 	s.settings.Store(o.Settings)
@@ -76,10 +97,14 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		g := newGate(l, s)
-		s.mu.Lock()
-		s.gates = append(s.gates, g)
-		s.mu.Unlock()
-		go func() { failed <- s.library.Serve(g) }()
+		if !s.open(g) {
+			failed <- g.Close()
+			continue
+		}
+		go func() {
+			defer s.serving.Done()
+			failed <- s.library.Serve(g)
+		}()
 	}
 	var all error
 	for range listeners {
@@ -90,24 +115,30 @@ func (s *Server) Serve(listeners ...net.Listener) error {
 	return all
 }
 
+// open notes a gate for Stop to close, unless Stop has come first.
+func (s *Server) open(g *gate) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.gates = append(s.gates, g)
+	s.serving.Add(1)
+	return true
+}
+
 // Stop ends the server gracefully: listeners are closed at once, connections
 // that carry a transaction may end it, idle ones are given some time to be
 // closed by the MTA, and what is left after that is cut. A context that ends
 // earlier cuts everything then.
 func (s *Server) Stop(ctx context.Context) error {
 	begun := s.now()
-	s.stopping.Store(true)
-	s.mu.Lock()
-	var closed error
-	for _, g := range s.gates {
-		closed = errors.Join(closed, g.Close())
-	}
-	s.mu.Unlock()
+	closed := s.close()
 	tick := time.NewTicker(stopPoll)
 	defer tick.Stop()
 	for s.Connections() > 0 {
 		waited := s.now().Sub(begun)
-		s.cut(waited >= stopIdle, waited >= stopBusy || ctx.Err() != nil)
+		s.cut(waited >= s.timing.stopIdle, waited >= s.timing.stopBusy || ctx.Err() != nil)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -117,8 +148,26 @@ func (s *Server) Stop(ctx context.Context) error {
 	return closed
 }
 
+// close closes the listeners and waits until none of them hands on another
+// connection.
+func (s *Server) close() error {
+	s.mu.Lock()
+	s.stopping = true
+	var all error
+	for _, g := range s.gates {
+		all = errors.Join(all, g.Close())
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
+	return all
+}
+
 // Stopping reports whether Stop has been called.
-func (s *Server) Stopping() bool { return s.stopping.Load() }
+func (s *Server) Stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
 
 // cut closes connections: idle ones, or all of them.
 func (s *Server) cut(idle, all bool) {
@@ -148,17 +197,17 @@ func (s *Server) Connections() int {
 }
 
 // register guards an accepted connection and keeps account of it.
-func (s *Server) register(conn net.Conn) (net.Conn, error) {
-	var c *guardedConn
-	c, err := guard(conn, s.now, s.observer.Rejected, func() { s.forget(c) })
-	if err != nil {
-		return nil, err
+func (s *Server) register(conn net.Conn) net.Conn {
+	c := &guardedConn{
+		Conn: conn, now: s.now, timing: s.timing, in: make([]byte, readBuffer),
+		onReject: s.observer.Rejected,
 	}
+	c.onClose = func() { s.forget(c) }
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
 	s.observer.Connections(1)
-	return c, nil
+	return c
 }
 
 func (s *Server) forget(c *guardedConn) {
@@ -166,7 +215,5 @@ func (s *Server) forget(c *guardedConn) {
 	delete(s.conns, c)
 	s.mu.Unlock()
 	s.observer.Connections(-1)
-	s.release()
+	<-s.places
 }
-
-func (s *Server) release() { <-s.places }

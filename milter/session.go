@@ -28,7 +28,9 @@ func (s *session) newConnection() {
 }
 
 // connect notes who the MTA's client is. The address in the event counts;
-// where it has none, {client_addr} may.
+// where it has none, {client_addr} may. What comes from a unix socket, from a
+// process without address or from port 0 of this machine has not come by SMTP:
+// so Postfix shows sendmail(1) and its own notifications.
 func (s *session) connect(host, family string, port uint16, addr string, m milter.Modifier) {
 	s.reset()
 	ip, err := netip.ParseAddr(addr)
@@ -41,11 +43,9 @@ func (s *session) connect(host, family string, port uint16, addr string, m milte
 	} else {
 		ip = netip.Addr{}
 	}
-	local := family == "unix" || !known && host == "localhost"
 	s.client = policy.Client{
 		Addr:   ip,
-		Local:  local,
-		SMTP:   !local && !(ip.IsLoopback() && port == 0),
+		Local:  family == "unix" || !known && host == "localhost" || ip.IsLoopback() && port == 0,
 		Daemon: m.Get(milter.MacroDaemonName),
 	}
 }

@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"errors"
 	"time"
 
 	"github.com/d--j/go-milter"
@@ -9,9 +10,11 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
-// maxRecipients bounds the recipients held of one transaction. MTAs stop far
-// earlier.
-const maxRecipients = 50_000
+// What is held of one transaction at the most. MTAs stop far earlier.
+const (
+	maxHeld    = 8 << 20 // octets of recipients
+	maxBrought = 500     // verdict headers that are removed; an MTA may rewrite its queue file for each
+)
 
 // transaction is what is held of one message from MAIL FROM to its end.
 type transaction struct {
@@ -20,8 +23,10 @@ type transaction struct {
 	message    policy.Message // its zero value, hands off, outside one
 	id         uint64
 	recipients []*recipient
+	held       int // octets of recipients
 	brought    int // verdict headers that came with the message
 	failed     bool
+	changing   bool // changes have been begun and not all been made
 	sign       signing
 	took       time.Duration
 }
@@ -29,10 +34,18 @@ type transaction struct {
 // recipient is one that the MTA has accepted, and that is tagged or has a null
 // sender's message coming.
 type recipient struct {
-	facts   policy.Facts
-	args    string // ESMTP parameters
-	plain   string // address without our tag, "" where there was none
-	verdict policy.Verdict
+	facts    policy.Facts
+	args     string // ESMTP parameters
+	plain    string // address without our tag, "" where there was none
+	verdict  policy.Verdict
+	reported bool // the verdict is a refusal that was reported and not enforced
+}
+
+var errTooMany = errors.New("too many recipients in one transaction")
+
+func (r *recipient) size() int {
+	const overhead = 512 // of the struct and the verdict, generously
+	return overhead + len(r.facts.Address) + len(r.args) + len(r.plain)
 }
 
 // signing is the outcome for an outbound reverse-path.
@@ -56,39 +69,48 @@ func (t *transaction) reset() {
 	}
 }
 
-// recipient judges one recipient and answers for it alone.
+// recipient judges one recipient and answers for it alone. A refusal that is
+// not enforced is reported, and leaves no trace in the fates of the others.
 func (t *transaction) recipient(to, args, queueID string) *milter.Response {
 	begun := t.server.now()
 	r := &recipient{facts: t.message.Recipient(to), args: args}
 	r.plain, _ = t.message.Untag(&r.facts)
 	v := t.judgeRecipient(r)
 	t.took += t.server.now().Sub(begun)
-	if v.Refuses() {
+	if v.WouldRefuse() {
 		t.record(v, queueID, to)
-		return t.settings.reply(v)
+		if v.Enforced {
+			return t.settings.reply(v)
+		}
+		r.reported = v.Reason != policy.ManyRecipients
 	}
-	if v.Reason == policy.ManyRecipients { // reported, not done
-		t.record(v, queueID, to)
-		v = policy.Verdict{}
+	if v.Reason != policy.ManyRecipients {
+		r.verdict = v
 	}
-	r.verdict = v
-	t.message.Accept(&r.facts)
+	if !r.reported {
+		t.message.Accept(&r.facts)
+	}
 	return t.hold(r)
 }
 
 func (t *transaction) judgeRecipient(r *recipient) policy.Verdict {
 	if t.failed {
-		return policy.Failure(t.settings.Settings, policy.AtRcpt)
+		return t.message.Failure(policy.AtRcpt)
 	}
 	return policy.Judge(&r.facts, policy.AtRcpt)
 }
 
-// hold keeps a recipient that something will be done about later.
+// hold keeps a recipient that something will be done about later. Local mail
+// cannot be told to come in pieces: what is too much of it keeps its tags.
 func (t *transaction) hold(r *recipient) *milter.Response {
 	if t.message.Kind != policy.InboundNull && r.plain == "" {
 		return milter.RespContinue
 	}
-	if len(t.recipients) == maxRecipients {
+	if t.held += r.size(); t.held > maxHeld {
+		t.server.observer.Failed("hold recipient", errTooMany)
+		if t.message.Client().Local {
+			return milter.RespContinue
+		}
 		return t.settings.tooMany
 	}
 	t.recipients = append(t.recipients, r)
@@ -121,21 +143,35 @@ func (t *transaction) refusal(stage policy.Stage, m milter.Modifier) *milter.Res
 }
 
 // verdict joins the recipients' verdicts, judging those that had none yet. A
-// recipient that is not judged counts as accepting.
+// recipient that is not judged counts as accepting; one that would not be here
+// were refusals enforced does not count.
 func (t *transaction) verdict(stage policy.Stage) policy.Verdict {
 	if t.failed {
-		return policy.Failure(t.settings.Settings, stage)
+		return t.message.Failure(stage)
 	}
-	verdicts := make([]policy.Verdict, len(t.recipients))
-	for i, r := range t.recipients {
+	verdicts := make([]policy.Verdict, 0, len(t.recipients))
+	for _, r := range t.recipients {
 		if !r.verdict.Decided() {
 			r.verdict = policy.Judge(&r.facts, stage)
 		}
-		verdicts[i] = r.verdict
+		if !r.reported {
+			verdicts = append(verdicts, r.verdict)
+		}
 	}
 	v := policy.Combine(verdicts)
 	v.Stage = stage
 	return v
+}
+
+// reported is the verdict to mark a message with that would have come for
+// nobody, had refusals been enforced: it has been recorded already.
+func (t *transaction) reported() policy.Verdict {
+	for _, r := range t.recipients {
+		if !r.reported {
+			return policy.Verdict{}
+		}
+	}
+	return t.recipients[0].verdict
 }
 
 // tagged reports whether there is a tag to take off.
@@ -181,42 +217,58 @@ func (t *transaction) signed() string {
 // deliver makes the changes that an accepted message needs.
 func (t *transaction) deliver(m milter.Modifier) *milter.Response {
 	begun := t.server.now()
-	v := t.final()
-	c := changes{m, t.server.observer}
+	v, fresh := t.final()
 	answer := milter.RespAccept
 	if v.Effective() == config.ActionDiscard {
 		answer = milter.RespDiscard
-	} else {
-		c.dropHeaders(t)
-		c.untag(t)
-		c.sign(t)
-		c.mark(t, v)
+	} else if !t.change(m, v) {
+		answer = milter.RespTempFail
 	}
 	t.took += t.server.now().Sub(begun)
-	if v.Decided() {
+	if fresh {
 		t.record(v, m.Get(milter.MacroQueueId), t.addresses()...)
 	}
 	return answer
 }
 
+// change makes all changes of the message, and reports whether it can be
+// delivered as it is then.
+func (t *transaction) change(m milter.Modifier, v policy.Verdict) bool {
+	c := changes{m, t.server.observer}
+	t.changing = true
+	c.dropHeaders(t)
+	whole := c.untag(t)
+	c.sign(t)
+	c.mark(t, v)
+	t.changing = !whole
+	return whole
+}
+
 // final is the verdict at the end of the message, none where nothing in it is
-// judged.
-func (t *transaction) final() policy.Verdict {
+// judged, and whether it is still to be recorded.
+func (t *transaction) final() (v policy.Verdict, fresh bool) {
 	if t.message.Kind != policy.InboundNull || len(t.recipients) == 0 {
-		return policy.Verdict{}
+		return policy.Verdict{}, false
 	}
-	return t.verdict(policy.AtEOM)
+	if v := t.reported(); v.Decided() {
+		return v, false
+	}
+	v = t.verdict(policy.AtEOM)
+	return v, v.Decided()
 }
 
 // fail answers a callback that has panicked, and has the rest of the
-// transaction go by the reason "error".
+// transaction go by the reason "error". A message of which some changes have
+// been made and others not must come again.
 func (t *transaction) fail(stage string) *milter.Response {
 	t.failed = true
-	if t.settings == nil {
-		return milter.RespContinue
+	if t.changing {
+		return milter.RespTempFail
 	}
-	if v := policy.Failure(t.settings.Settings, policy.AtEOM); v.Refuses() {
-		return t.settings.reply(v)
+	if t.settings != nil {
+		if v := t.message.Failure(policy.AtEOM); v.Refuses() {
+			return t.settings.reply(v)
+		}
 	}
 	if stage == "eom" {
 		return milter.RespAccept

@@ -16,12 +16,13 @@ func (d *daemon) introduce() {
 	if len(d.mail) == 0 {
 		return
 	}
-	address := mtaAddress(d.mail[0].Addr())
+	at := reachable(d.mail[0].Addr())
+	address := mtaAddress(at)
 	d.log.Info("Postfix: add to main.cf", "line", "smtpd_milters = "+address)
 	d.log.Info("Postfix: add to main.cf", "line", "non_smtpd_milters = "+address)
 	d.log.Info("Postfix: add to main.cf", "line", "internal_mail_filter_classes = bounce")
 	d.log.Info("Postfix: add to main.cf", "line", "milter_default_action = tempfail")
-	d.log.Info("Sendmail: add to sendmail.mc", "line", fmt.Sprintf("INPUT_MAIL_FILTER(`backscatter-milter', `S=%s, F=T, T=S:30s;R:30s')dnl", sendmailAddress(d.mail[0].Addr())))
+	d.log.Info("Sendmail: add to sendmail.mc", "line", fmt.Sprintf("INPUT_MAIL_FILTER(`backscatter', `S=%s, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl", sendmailAddress(at)))
 }
 
 // idle tells what the configuration keeps the daemon from doing, and what it
@@ -45,6 +46,16 @@ func idle(cfg *config.Config) []string {
 		why = append(why, "[policy] tag-missing refuses every untagged message with a null sender, read receipts and reports among them")
 	}
 	return why
+}
+
+// reachable is where an MTA on this machine finds a listener that is bound to
+// every address.
+func reachable(a net.Addr) net.Addr {
+	t, ok := a.(*net.TCPAddr)
+	if !ok || !t.IP.IsUnspecified() {
+		return a
+	}
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: t.Port}
 }
 
 // mtaAddress writes a listener's address as Postfix names milters.

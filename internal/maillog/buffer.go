@@ -1,6 +1,7 @@
 package maillog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -10,6 +11,7 @@ import (
 const (
 	bufferSize  = 1 << 20               // octets of lines that may wait to be written
 	bufferDelay = 20 * time.Millisecond // how long a line waits for company
+	closeWait   = 2 * time.Second       // for a reader that has stalled, at the end
 )
 
 // Buffer is a writer that never waits: lines are kept and written by a
@@ -50,18 +52,23 @@ func (b *Buffer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Close writes what is kept and ends the goroutine.
+// Close writes what is kept and ends the goroutine. It gives up on a reader
+// that has stalled.
 func (b *Buffer) Close() error {
 	b.mu.Lock()
-	if b.closed {
-		b.mu.Unlock()
-		return nil
+	if !b.closed {
+		b.closed = true
+		close(b.wake)
 	}
-	b.closed = true
 	b.mu.Unlock()
-	close(b.wake)
-	<-b.done
-	return nil
+	t := time.NewTimer(closeWait)
+	defer t.Stop()
+	select {
+	case <-b.done:
+		return nil
+	case <-t.C:
+		return errors.New("log not written to its end: its reader has stalled")
+	}
 }
 
 func (b *Buffer) run() {

@@ -115,7 +115,11 @@ func (l *Log) address(a string) string {
 	}
 	switch l.privacy {
 	case config.PrivacyDomain:
-		return a[strings.LastIndexByte(a, '@')+1:]
+		at := strings.LastIndexByte(a, '@')
+		if at < 0 {
+			return "-"
+		}
+		return a[at+1:]
 	case config.PrivacyHash:
 		mac := hmac.New(sha256.New, l.hashKey)
 		mac.Write([]byte(strings.ToLower(a)))

@@ -63,6 +63,9 @@ func TestPrivacy(t *testing.T) {
 	if got := show(config.PrivacyDomain, "a@example.com"); got != "example.com" {
 		t.Errorf("domain: %s", got)
 	}
+	if got := show(config.PrivacyDomain, "alice"); got != "-" {
+		t.Errorf("domain of an address without one: %s", got)
+	}
 	one, same, other := show(config.PrivacyHash, "a@example.com"), show(config.PrivacyHash, "A@example.com"), show(config.PrivacyHash, "b@example.com")
 	if len(one) != 16 || one != same || one == other {
 		t.Errorf("hash: %s, %s, %s", one, same, other)
@@ -110,7 +113,12 @@ func TestStalledReader(t *testing.T) {
 	if held > 2*bufferSize {
 		t.Errorf("%d octets held", held)
 	}
+	begun := time.Now()
+	if err := b.Close(); err == nil || time.Since(begun) > 10*time.Second {
+		t.Errorf("closing while nobody reads: %v after %v", err, time.Since(begun))
+	}
 	close(w.release)
+	<-b.done
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}

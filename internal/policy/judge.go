@@ -25,9 +25,11 @@ func (v Verdict) Effective() config.Action {
 }
 
 // Refuses reports whether the verdict answers the client with 4xx or 5xx.
-func (v Verdict) Refuses() bool {
-	a := v.Effective()
-	return a == config.ActionReject || a == config.ActionTempfail
+func (v Verdict) Refuses() bool { return v.Enforced && v.WouldRefuse() }
+
+// WouldRefuse reports whether it would, were it enforced.
+func (v Verdict) WouldRefuse() bool {
+	return v.Action == config.ActionReject || v.Action == config.ActionTempfail
 }
 
 // severity orders the actions from the mildest to the harshest.
@@ -96,7 +98,7 @@ func (f *Facts) ask(r *row, due bool) Answer {
 // accepted before, is asked to be brought in a transaction of its own. So
 // many-recipients speaks against accepting rows above it, too.
 func (f *Facts) separate(v Verdict) Verdict {
-	if v.Stage != AtRcpt || v.Refuses() || f.differs() != Yes {
+	if v.Stage != AtRcpt || v.WouldRefuse() || f.differs() != Yes {
 		return v
 	}
 	s := f.message.settings
@@ -105,15 +107,16 @@ func (f *Facts) separate(v Verdict) Verdict {
 
 func (f *Facts) verdict(reason Reason, action config.Action, stage Stage) Verdict {
 	enforced := f.message.settings.Mode != config.ModeMonitor
-	v := Verdict{Reason: reason, Action: action, Enforced: enforced, Stage: stage, Facts: f}
-	if stage == AtRcpt && v.Refuses() && !f.message.client.SMTP {
-		return Verdict{} // an MTA strands local mail whose recipient is refused
-	}
-	return v
+	return Verdict{Reason: reason, Action: action, Enforced: enforced, Stage: stage, Facts: f}
 }
 
-// Failure is the verdict when judging itself has failed.
-func Failure(s *Settings, stage Stage) Verdict {
+// Failure is the verdict on a recipient, or on a message, when judging itself
+// has failed. Mail that is not judged is not refused for it either.
+func (m *Message) Failure(stage Stage) Verdict {
+	if m.Kind != InboundNull {
+		return Verdict{}
+	}
+	s := m.settings
 	return Verdict{Reason: Error, Action: s.Action(Error), Enforced: s.Mode != config.ModeMonitor, Stage: stage}
 }
 

@@ -31,8 +31,7 @@ func (k Kind) Untrusted() bool { return k == Ordinary || k == InboundNull }
 // Client is who hands the MTA the message, as the milter protocol tells it.
 type Client struct {
 	Addr   netip.Addr // zero where the MTA knows none
-	Local  bool       // a local process rather than a network peer
-	SMTP   bool       // the message came by SMTP, so a recipient can be refused
+	Local  bool       // the message did not come by SMTP: a process of this machine, or the MTA itself, handed it over
 	Daemon string     // {daemon_name}
 }
 
@@ -65,16 +64,18 @@ func (s *Settings) sort(e Envelope) Kind {
 }
 
 // trusts reports whether the client sends on this site's behalf. A network in
-// inbound_relays brings outside mail even from inside trusted_networks; a
-// user who authenticated there is trusted all the same.
+// inbound_relays brings outside mail even from inside trusted_networks; a user
+// who authenticated there is trusted all the same, and so is what did not come
+// by SMTP: a content filter on this machine is an inbound relay at 127.0.0.1,
+// while sendmail(1) and the MTA's own notifications bear that address, too.
 func (s *Settings) trusts(e Envelope) bool {
-	if e.Auth != "" {
+	if e.Auth != "" || e.Client.Local {
 		return true
 	}
 	if s.config.InboundRelays.Contains(e.Client.Addr) {
 		return false
 	}
-	if e.Client.Local || s.config.TrustedNetworks.Contains(e.Client.Addr) {
+	if s.config.TrustedNetworks.Contains(e.Client.Addr) {
 		return true
 	}
 	for _, name := range s.config.OriginatingDaemons {

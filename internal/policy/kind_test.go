@@ -9,8 +9,8 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 func TestKinds(t *testing.T) {
 	const toml = "inbound_relays = [\"198.51.100.200\"]\nnull_like = [\"mailer-daemon\"]\n"
-	inside, outside := Client{Addr: addr("198.51.100.7"), SMTP: true}, smtpClient()
-	relay := Client{Addr: addr("198.51.100.200"), SMTP: true}
+	inside, outside := Client{Addr: addr("198.51.100.7")}, outsideClient()
+	relay := Client{Addr: addr("198.51.100.200")}
 	for _, tc := range []struct {
 		name string
 		e    Envelope
@@ -29,6 +29,8 @@ func TestKinds(t *testing.T) {
 		{"authenticated", Envelope{Client: outside, Auth: "alice", Sender: "alice@example.com"}, Outbound},
 		{"originating daemon", Envelope{Client: Client{Addr: outside.Addr, Daemon: "MSA"}, Sender: "alice@example.com"}, Outbound},
 		{"local process", Envelope{Client: Client{Local: true}, Sender: "alice@example.com"}, Outbound},
+		{"local process behind a filter's address", Envelope{Client: Client{Addr: relay.Addr, Local: true}, Sender: "alice@example.com"}, Outbound},
+		{"own notification behind a filter's address", Envelope{Client: Client{Addr: relay.Addr, Local: true}}, OwnNotification},
 		{"inbound relay", Envelope{Client: relay}, InboundNull},
 		{"inbound relay, sender of ours", Envelope{Client: relay, Sender: "alice@example.com"}, Ordinary},
 		{"authenticated at an inbound relay", Envelope{Client: relay, Auth: "alice", Sender: "alice@example.com"}, Outbound},

@@ -24,10 +24,14 @@ type Message struct {
 }
 
 // fate is what decides whether two recipients can share a transaction.
-type fate struct {
-	judged bool // the recipient is ours
-	proven bool // an accepting row holds for it
-}
+type fate uint8
+
+// The fates.
+const (
+	left    fate = iota // not judged, or beyond the reach of any refusal
+	proven              // an accepting row holds for it
+	suspect             // a later stage may refuse it
+)
 
 // NewMessage begins a transaction: settings are those in force at MAIL FROM.
 func NewMessage(s *Settings, e Envelope, now time.Time) Message {
@@ -53,8 +57,12 @@ func (m *Message) Recipient(address string) Facts {
 	return Facts{message: m, Address: address}
 }
 
-// Accept notes that the recipient takes part in the transaction.
+// Accept notes that the recipient takes part in the transaction, and that a tag
+// which verified has proved its key.
 func (m *Message) Accept(f *Facts) {
+	if f.Tag().Result == batv.Valid {
+		m.settings.proven.Prove(f.Tag())
+	}
 	if m.Kind == Outbound && m.settings.config.BATV.UnsignedDestinations.Match(f.Address) {
 		m.unsignedDestination = true
 	}
@@ -89,9 +97,6 @@ func (f *Facts) Tag() batv.Verdict {
 	if !f.tagRead {
 		f.tagRead = true
 		f.tag = f.message.settings.Tags.Verify(f.Address, f.message.now)
-		if f.tag.Result == batv.Valid {
-			f.message.settings.proven.Prove(f.tag)
-		}
 	}
 	return f.tag
 }
@@ -103,8 +108,13 @@ func (f *Facts) Judged() bool {
 }
 
 func (f *Facts) fate() fate {
-	if !f.Judged() {
-		return fate{}
+	switch {
+	case !f.Judged():
+		return left
+	case f.exemptEnvelope() || f.tagValid() == Yes:
+		return proven
+	case f.tagMissing() == No:
+		return left
 	}
-	return fate{judged: true, proven: f.exemptEnvelope() || f.tagValid() == Yes}
+	return suspect
 }

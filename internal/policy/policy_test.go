@@ -27,10 +27,10 @@ func testSettings(t testing.TB, toml string) *Settings {
 	return NewSettings(cfg, keys, &ProvenKeys{})
 }
 
-func smtpClient() Client { return Client{Addr: addr("192.0.2.1"), SMTP: true} }
+func outsideClient() Client { return Client{Addr: addr("192.0.2.1")} }
 
 func bounceMessage(s *Settings) *Message {
-	m := NewMessage(s, Envelope{Client: smtpClient()}, now)
+	m := NewMessage(s, Envelope{Client: outsideClient()}, now)
 	return &m
 }
 
@@ -103,10 +103,9 @@ func TestFirstReasonDecides(t *testing.T) {
 // mustProve has the signing key verify a tag.
 func (s *Settings) mustProve(t testing.TB) {
 	t.Helper()
-	f := bounceMessage(s).Recipient(s.mustSign(t, "someone@example.com", now))
-	if v := Judge(&f, AtRcpt); v.Reason != TagValid {
-		t.Fatalf("a tag just made: %q", v.Reason)
-	}
+	m := bounceMessage(s)
+	f := m.Recipient(s.mustSign(t, "someone@example.com", now))
+	m.Accept(&f)
 }
 
 func forge(tagged string) string {
@@ -117,17 +116,57 @@ func forge(tagged string) string {
 	return tagged[:9] + digit + tagged[10:]
 }
 
-// An MTA strands mail that was not received by SMTP when a recipient of it is
-// refused, so that nothing is refused at RCPT then.
-func TestNothingIsRefusedOfMailNotBySMTP(t *testing.T) {
-	s := testSettings(t, "stage = \"rcpt\"\n[policy]\ntag-missing = \"reject\"\n")
-	m := NewMessage(s, Envelope{Client: Client{Addr: addr("203.0.113.1")}}, now)
-	f := m.Recipient("a@example.com")
-	if v := Judge(&f, AtRcpt); v.Decided() {
-		t.Errorf("at RCPT: %q", v.Reason)
+// Recipients share a transaction only if one answer at its end does both
+// justice: one that can never miss a tag must not carry others through.
+func TestFates(t *testing.T) {
+	s := testSettings(t, "[batv]\nunsigned_senders = [\"robot@example.com\"]\n[policy]\ntag-missing = \"reject\"\n")
+	tagged := s.mustSign(t, "a@example.com", now)
+	for _, tc := range []struct {
+		name, first, second string
+		reason              Reason
+	}{
+		{"both untagged", "a@example.com", "b@example.com", ""},
+		{"both tagged", tagged, s.mustSign(t, "b@example.com", now), TagValid},
+		{"tagged, exempt", tagged, "postmaster@example.com", Exempt},
+		{"tagged, untagged", tagged, "b@example.com", ManyRecipients},
+		{"untagged, tagged", "b@example.com", tagged, ManyRecipients},
+		{"never signed, untagged", "robot@example.com", "b@example.com", ManyRecipients},
+		{"untagged, never signed", "b@example.com", "robot@example.com", ManyRecipients},
+		{"not ours, untagged", "x@example.net", "b@example.com", ManyRecipients},
+		{"untagged, not ours", "b@example.com", "x@example.net", ManyRecipients},
+		{"never signed, not ours", "robot@example.com", "x@example.net", ""},
+	} {
+		m := bounceMessage(s)
+		first := m.Recipient(tc.first)
+		if v := Judge(&first, AtRcpt); v.Refuses() {
+			t.Fatalf("%s: first: %q", tc.name, v.Reason)
+		}
+		m.Accept(&first)
+		second := m.Recipient(tc.second)
+		if v := Judge(&second, AtRcpt); v.Reason != tc.reason {
+			t.Errorf("%s: %q, want %q", tc.name, v.Reason, tc.reason)
+		}
 	}
-	if v := Judge(&f, AtEOM); v.Reason != TagMissing {
-		t.Errorf("at end of message: %q", v.Reason)
+}
+
+// Judging finds out and changes nothing: only a recipient that is accepted
+// proves its key.
+func TestJudgeIsPure(t *testing.T) {
+	s := testSettings(t, "")
+	m := bounceMessage(s)
+	tagged := s.mustSign(t, "a@example.com", now)
+	f := m.Recipient(tagged)
+	if v := Judge(&f, AtRcpt); v.Reason != TagValid {
+		t.Fatal(v.Reason)
+	}
+	forged := m.Recipient(forge(tagged))
+	if v := Judge(&forged, AtRcpt); v.Reason == TagForged {
+		t.Error("judging a tag has proved its key")
+	}
+	m.Accept(&f)
+	forged = bounceMessage(s).Recipient(forge(tagged))
+	if v := Judge(&forged, AtRcpt); v.Reason != TagForged {
+		t.Errorf("after it was accepted: %q", v.Reason)
 	}
 }
 
