@@ -17,6 +17,7 @@ func inboundCases() []testCase {
 		{name: "restored-any-case", run: restoredAnyCase},
 		{name: "ordinary-untouched", settings: refuseAtRcpt, run: ordinaryUntouched},
 		{name: "ordinary-to-tag", settings: refuseAtRcpt, run: ordinaryToTag},
+		{name: "one-user-in-every-form", run: oneUserInEveryForm},
 		{name: "foreign-tags-in", settings: refuseAtRcpt, run: foreignTagsIn},
 		{name: "untagged-marked", run: untaggedMarked},
 		{name: "exempt-recipient", settings: refuseAtRcpt, run: exemptRecipient},
@@ -114,6 +115,30 @@ func ordinaryToTag(d *desk) {
 		delivery := d.claimFor(alice)
 		d.wantNoMark(delivery)
 		d.wantBody(delivery, message)
+	}
+}
+
+// One user may be named by the plain address and by several tags at once: the
+// message comes to that user, and not to nobody, whichever the server holds to
+// be the same.
+func oneUserInEveryForm(d *desk) {
+	tagged, older := d.tag(alice), d.tag(alice, "--at", "2026-01-01")
+	client := d.connect(outsideClient)
+	for _, recipients := range [][]string{{alice, tagged}, {tagged, alice}, {older, tagged}, {tagged, older, alice}} {
+		d.want(client.Mail(stranger), "250")
+		for _, r := range recipients {
+			d.want(client.Rcpt(r), "250")
+		}
+		d.want(client.Data(d.ordinary(stranger, alice)), "250")
+		delivery := d.claim()
+		for _, to := range delivery.To {
+			if to.Address != alice {
+				d.Errorf("%v: delivered to <%s>", recipients, to.Address)
+			}
+		}
+		if len(delivery.To) != 1 {
+			d.Errorf("%v: delivered to %v, want alice once", recipients, delivery.To)
+		}
 	}
 }
 

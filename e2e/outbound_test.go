@@ -16,6 +16,7 @@ func outboundCases() []testCase {
 		{name: "signed-out", run: signedOut},
 		{name: "auth-signed", run: authSigned},
 		{name: "submission-signed", run: submissionSigned},
+		{name: "local-behind-filter", only: "postfix", settings: settings{top: `inbound_relays = ["127.0.0.1"]`, tables: refuseMissing}, run: localBehindFilter},
 		{name: "own-dsn", run: ownDSN},
 		{name: "foreign-tags-out", run: foreignTagsOut},
 	}
@@ -98,6 +99,15 @@ func submissionSigned(d *desk) {
 		d.Fatalf("sendmail: %v\n%s", err, out)
 	}
 	d.wantSigned(d.claimFor(stranger))
+}
+
+// A content filter that hands mail back from this machine is an inbound relay at
+// 127.0.0.1. Postfix shows sendmail(1) and its own notifications by the same
+// address; they are ours all the same: signed, and not judged.
+func localBehindFilter(d *desk) {
+	submissionSigned(d)
+	d.send(d.connect(ownClient), alice, refused, d.ordinary(alice, refused))
+	d.wantNoMark(d.claimFor(alice))
 }
 
 // When the next server refuses a signed message, our own server's notification

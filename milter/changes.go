@@ -2,6 +2,7 @@ package milter
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/d--j/go-milter"
 
@@ -40,10 +41,10 @@ func (c changes) dropHeaders(t *transaction) {
 }
 
 // untag puts plain addresses in place of tagged recipients, with their ESMTP
-// parameters. All are deleted before any is added: Sendmail resolves both forms
-// to one mailbox, drops an added recipient that it has already, and deletes
-// every form of one. It reports whether every recipient is still there in one
-// form or the other.
+// parameters. All forms of a user are deleted before the plain one is added:
+// Sendmail resolves them to one mailbox, so that it drops an added recipient
+// that it has already, and deletes every form of one; Postfix would deliver to
+// each form. It reports whether every recipient is still there.
 func (c changes) untag(t *transaction) bool {
 	const both = milter.OptRemoveRcpt | milter.OptAddRcpt
 	if !t.tagged() {
@@ -53,26 +54,58 @@ func (c changes) untag(t *transaction) bool {
 		c.note("change recipient", milter.ErrModificationNotAllowed)
 		return true
 	}
+	users := t.taggedUsers()
 	for _, r := range t.recipients {
-		if r.plain != "" && !c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address)) {
+		if users[r.user()] != nil && !c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address)) {
 			return false
 		}
 	}
-	for _, r := range t.recipients {
-		if r.plain != "" && !c.add(r) {
+	for _, r := range t.recipients { // in their order
+		if users[r.user()] == r && !c.add(r) {
 			return false
 		}
 	}
 	return true
 }
 
-// add adds a plain recipient, without its ESMTP parameters where the MTA takes
-// none from milters.
-func (c changes) add(r *recipient) bool {
-	if r.args != "" && c.m.Actions()&milter.OptAddRcptWithArgs != 0 {
-		return c.note("add recipient", c.m.AddRecipient(r.plain, r.args))
+// taggedUsers picks the recipient to add for each user of whom a tagged form
+// was given: the plain form, if it was given, too, else the first.
+func (t *transaction) taggedUsers() map[string]*recipient {
+	users := make(map[string]*recipient)
+	for _, r := range t.recipients {
+		if r.plain != "" && users[r.user()] == nil {
+			users[r.user()] = r
+		}
 	}
-	return c.note("add recipient", c.m.AddRecipient(r.plain, ""))
+	for _, r := range t.recipients {
+		if r.plain == "" && users[r.user()] != nil {
+			users[r.user()] = r
+		}
+	}
+	return users
+}
+
+// user is what the forms of one recipient have in common.
+func (r *recipient) user() string {
+	return strings.ToLower(r.address())
+}
+
+// address is the recipient's plain address.
+func (r *recipient) address() string {
+	if r.plain != "" {
+		return r.plain
+	}
+	return r.facts.Address
+}
+
+// add adds a recipient by its plain address, without its ESMTP parameters
+// where the MTA takes none from milters.
+func (c changes) add(r *recipient) bool {
+	args := r.args
+	if c.m.Actions()&milter.OptAddRcptWithArgs == 0 {
+		args = ""
+	}
+	return c.note("add recipient", c.m.AddRecipient(r.address(), args))
 }
 
 // sign puts the signed reverse-path in place of the sender's; its ESMTP

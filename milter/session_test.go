@@ -49,6 +49,22 @@ func TestRecipientsAreDeletedBeforeAnyIsAdded(t *testing.T) {
 	}
 }
 
+// One user in several forms is added once, by the parameters of the plain form.
+func TestOneUserInEveryForm(t *testing.T) {
+	b := start(t, "")
+	tagged := b.tagged(t, "alice@example.com")
+	tx := mtatest.SampleOrdinary("bob@example.net", tagged)
+	tx.Rcpts = []mtatest.Rcpt{
+		{Addr: tagged, Args: []string{"NOTIFY=FAILURE"}}, {Addr: "bob@example.com"},
+		{Addr: "Alice@example.com", Args: []string{"NOTIFY=NEVER"}}, {Addr: forge(tagged)},
+	}
+	r := b.run(t, tx)
+	want := []mtatest.Rcpt{{Addr: "bob@example.com"}, {Addr: "Alice@example.com", Args: []string{"NOTIFY=NEVER"}}}
+	if d := cmp.Diff(want, r.Apply(tx).Rcpts); d != "" {
+		t.Errorf("recipients (-want +got):\n%s", d)
+	}
+}
+
 func TestUntaggedByStage(t *testing.T) {
 	for _, tc := range []struct {
 		stage string

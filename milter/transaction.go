@@ -31,7 +31,7 @@ type transaction struct {
 	took       time.Duration
 }
 
-// recipient is one that the MTA has accepted, and that is tagged or has a null
+// recipient is one that the MTA has accepted, and that is ours or has a null
 // sender's message coming.
 type recipient struct {
 	facts    policy.Facts
@@ -103,7 +103,7 @@ func (t *transaction) judgeRecipient(r *recipient) policy.Verdict {
 // hold keeps a recipient that something will be done about later. Local mail
 // cannot be told to come in pieces: what is too much of it keeps its tags.
 func (t *transaction) hold(r *recipient) *milter.Response {
-	if t.message.Kind != policy.InboundNull && r.plain == "" {
+	if t.message.Kind != policy.InboundNull && !r.facts.Ours() {
 		return milter.RespContinue
 	}
 	if t.held += r.size(); t.held > maxHeld {

@@ -75,7 +75,7 @@ func (m *Message) Accept(f *Facts) {
 // a tag of ours, whatever it is worth, and whether there is one to take off.
 // Tags of other sites are theirs to take off.
 func (m *Message) Untag(f *Facts) (bare string, tagged bool) {
-	if m.Kind == HandsOff || !m.settings.Ours(f.Address) {
+	if !f.Ours() {
 		return "", false
 	}
 	bare = f.Tag().Bare()
@@ -103,8 +103,11 @@ func (f *Facts) Tag() batv.Verdict {
 
 // Judged reports whether the policy has anything to say of the recipient: it
 // is in a domain of ours, and the sender is null.
-func (f *Facts) Judged() bool {
-	return f.message.Kind == InboundNull && f.message.settings.Ours(f.Address)
+func (f *Facts) Judged() bool { return f.message.Kind == InboundNull && f.Ours() }
+
+// Ours reports whether the recipient is in a domain of ours, and hands are on.
+func (f *Facts) Ours() bool {
+	return f.message.Kind != HandsOff && f.message.settings.Ours(f.Address)
 }
 
 func (f *Facts) fate() fate {
