@@ -56,7 +56,7 @@ func (a Addresses) Match(address string) bool {
 		_, ok := a.locals[fold(address)]
 		return ok
 	}
-	local, domain := fold(address[:at]), foldDomain(address[at+1:])
+	local, domain := fold(address[:at]), FoldDomain(address[at+1:])
 	if _, ok := a.domains[domain]; ok {
 		return true
 	}

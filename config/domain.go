@@ -46,7 +46,7 @@ func (d DomainSet) Match(domain string) bool {
 	if len(d.list) == 0 {
 		return false
 	}
-	domain = foldDomain(domain)
+	domain = FoldDomain(domain)
 	if _, ok := d.names[domain]; ok {
 		return true
 	}
@@ -81,9 +81,9 @@ func (d DomainSet) String() string {
 	return strings.Join(d.list, ", ")
 }
 
-// foldDomain gives the form in which domains are compared. Lower-case ASCII is
+// FoldDomain gives the form in which domains are compared. Lower-case ASCII is
 // returned as it is; names turn into A-labels as RFC 5891, section 5, has it.
-func foldDomain(domain string) string {
+func FoldDomain(domain string) string {
 	domain = strings.TrimSuffix(domain, ".")
 	if isLowerASCII(domain) {
 		return domain

@@ -8,7 +8,6 @@ import "strings"
 // its line away.
 func notYetThere() map[string]string {
 	return map[string]string{
-		"never_sends":      "addresses that never write",
 		"public_addresses": "whether a domain is strict, own listings",
 		"our_relays":       "origin by the Received chain",
 		"all_mail_here":    "whether a domain is strict",
@@ -19,10 +18,8 @@ func notYetThere() map[string]string {
 		"dnsbl":            "DNS lists",
 		"origin":           "whether the original was ours",
 		"flood":            "floods",
-		"domain":           "settings of one domain",
 		"admin.control":    "commands to the running daemon",
 
-		"policy.never-sends":    "addresses that never write",
 		"policy.flood":          "floods",
 		"policy.origin-proven":  "whether the original was ours",
 		"policy.receipt":        "telling notifications apart",
@@ -33,13 +30,14 @@ func notYetThere() map[string]string {
 		"policy.challenge":      "telling notifications apart",
 		"policy.virus-notice":   "telling notifications apart",
 		"policy.auto-reply":     "telling notifications apart",
-		"policy.unproven":       "telling notifications apart",
 	}
 }
 
-// pending reports whether a key, or a table that it is in, is not there yet.
+// pending reports whether a key, or a table that it is in, is not there yet. What
+// [[domain]] has for one domain comes with what it has for all.
 func pending(path string) bool {
 	later := notYetThere()
+	path = strings.TrimPrefix(path, "domain.")
 	for path != "" {
 		if later[path] != "" {
 			return true

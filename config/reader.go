@@ -216,8 +216,8 @@ func repeated[S, T any](path string, item []key[T], fresh func() T, at func(*S) 
 				return
 			}
 			for _, table := range n.list {
-				t := fresh()
-				read(r, item, table, &t, nil)
+				t, defaults := fresh(), fresh()
+				read(r, item, table, &t, &defaults)
 				*at(s) = append(*at(s), t)
 			}
 		}}

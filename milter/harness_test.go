@@ -130,7 +130,7 @@ func testSettings(t testing.TB, toml string, keys *batv.Keyring) *Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSettings(policy.NewSettings(cfg, keys, &policy.ProvenKeys{}))
+	s, err := NewSettings(policy.NewSettings(cfg, keys, &policy.ProvenKeys{}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}

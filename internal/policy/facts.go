@@ -7,9 +7,9 @@ import "github.com/backscatter-milter/backscatter-milter/batv"
 func (f *Facts) exempt() Answer {
 	m := f.message
 	switch {
-	case f.exemptEnvelope() || m.headerExempt:
+	case f.exemptEnvelope() || m.exempt[f.domain()]:
 		return Yes
-	case m.settings.JudgesHeaders() && !m.headersSeen:
+	case m.settings.headers && !m.headersSeen:
 		return Later
 	}
 	return No
@@ -17,10 +17,13 @@ func (f *Facts) exempt() Answer {
 
 func (f *Facts) exemptEnvelope() bool {
 	m := f.message
-	e := &m.settings.config.Exempt
-	return e.Clients.Contains(m.client.Addr) ||
-		e.Senders.Match(m.Sender) ||
-		e.Recipients.Match(f.Address) || e.Recipients.Match(f.bare())
+	for _, e := range f.domain().exempt {
+		if e.Clients.Contains(m.client.Addr) || e.Senders.Match(m.Sender) ||
+			e.Recipients.Match(f.Address) || e.Recipients.Match(f.bare()) {
+			return true
+		}
+	}
+	return false
 }
 
 // bare is the recipient's address without our tag.
@@ -40,6 +43,11 @@ func (f *Facts) tagForged() Answer {
 	return answer(f.Tag().Result == batv.Forged && f.message.settings.proven.Proven(f.tag))
 }
 
+// neverSends: an address that never writes gets no bounces but forged ones.
+func (f *Facts) neverSends() Answer {
+	return answer(anyMatch(f.domain().neverSends, f.bare()))
+}
+
 // differs: the transaction has a recipient whose fate is not this one's.
 func (f *Facts) differs() Answer {
 	m := f.message
@@ -52,5 +60,9 @@ func (f *Facts) tagMissing() Answer {
 	if f.Tag().Result == batv.Valid {
 		return No
 	}
-	return answer(f.message.settings.unsigned(f.bare()) == "")
+	return answer(f.Tag().Result != batv.Foreign && f.message.settings.unsigned(f.bare()) == "")
 }
+
+// unproven: a null sender of which no row above knew more. Tags of other sites
+// are not judged.
+func (f *Facts) unproven() Answer { return answer(f.Tag().Result != batv.Foreign) }

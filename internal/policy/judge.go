@@ -63,23 +63,25 @@ func Judge(f *Facts, stage Stage) Verdict {
 	if !f.Judged() {
 		return f.separate(Verdict{Stage: stage})
 	}
-	s := f.message.settings
+	s, d := f.message.settings, f.domain()
 	pending := false
 	for i := range table {
 		r := &table[i]
 		early := s.earliest(*r)
-		switch f.ask(r, stage >= early) {
-		case No:
+		answer := f.ask(r, stage >= early)
+		if answer == No {
 			continue
-		case Later:
-			pending = pending || accepts(s.action[i])
+		}
+		action := s.resolve(i, d, f.Address)
+		if answer == Later {
+			pending = pending || accepts(action)
 			continue
 		}
 		asked := early < r.from // the stage setting wants the decision now
-		if pending && !accepts(s.action[i]) && !asked {
+		if pending && !accepts(action) && !asked {
 			continue
 		}
-		return f.separate(f.verdict(r.reason, s.action[i], stage))
+		return f.separate(f.verdict(r.reason, action, stage))
 	}
 	return f.separate(Verdict{Stage: stage})
 }
@@ -101,12 +103,11 @@ func (f *Facts) separate(v Verdict) Verdict {
 	if v.Stage != AtRcpt || v.WouldRefuse() || f.differs() != Yes {
 		return v
 	}
-	s := f.message.settings
-	return f.verdict(ManyRecipients, s.Action(ManyRecipients), AtRcpt)
+	return f.verdict(ManyRecipients, f.message.settings.action(ManyRecipients, f.Address), AtRcpt)
 }
 
 func (f *Facts) verdict(reason Reason, action config.Action, stage Stage) Verdict {
-	enforced := f.message.settings.Mode != config.ModeMonitor
+	enforced := f.domain().mode != config.ModeMonitor
 	return Verdict{Reason: reason, Action: action, Enforced: enforced, Stage: stage, Facts: f}
 }
 
@@ -117,7 +118,7 @@ func (m *Message) Failure(stage Stage) Verdict {
 		return Verdict{}
 	}
 	s := m.settings
-	return Verdict{Reason: Error, Action: s.Action(Error), Enforced: s.Mode != config.ModeMonitor, Stage: stage}
+	return Verdict{Reason: Error, Action: s.action(Error, ""), Enforced: s.global.mode != config.ModeMonitor, Stage: stage}
 }
 
 // Combine joins the verdicts of a message's recipients into the one answer

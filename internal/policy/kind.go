@@ -3,8 +3,6 @@ package policy
 import (
 	"net/netip"
 	"strings"
-
-	"github.com/backscatter-milter/backscatter-milter/config"
 )
 
 // Kind says what a transaction is, and with it what may happen to it.
@@ -44,7 +42,7 @@ type Envelope struct {
 
 // sort tells the kind of a transaction.
 func (s *Settings) sort(e Envelope) Kind {
-	if s.Mode == config.ModeOff {
+	if s.off {
 		return HandsOff
 	}
 	null := e.Sender == "" || s.nullLike(e.Sender)
@@ -57,7 +55,7 @@ func (s *Settings) sort(e Envelope) Kind {
 	switch {
 	case e.Sender == "":
 		return OwnNotification
-	case s.Ours(e.Sender):
+	case s.handled(e.Sender):
 		return Outbound
 	}
 	return Relayed

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
@@ -15,22 +16,28 @@ type Message struct {
 	client   Client
 	now      time.Time
 
-	fate         fate // of the recipients accepted so far
-	accepted     bool // whether there is one
-	headerExempt bool // a header field exempts the message
-	headersSeen  bool // all header fields have been shown
+	fate        fate // of the recipients accepted so far
+	accepted    bool // whether there is one
+	judged      []*domain
+	exempt      map[*domain]bool // those of judged for which a header field exempts the message
+	headersSeen bool             // all header fields have been shown
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
 }
 
 // fate is what decides whether two recipients can share a transaction.
-type fate uint8
+type fate struct {
+	kind   fateKind
+	domain *domain // whose policy a suspect is judged by
+}
 
-// The fates.
+type fateKind uint8
+
+// The kinds of fate.
 const (
-	left    fate = iota // not judged, or beyond the reach of any refusal
-	proven              // an accepting row holds for it
-	suspect             // a later stage may refuse it
+	left    fateKind = iota // not judged, or beyond the reach of any refusal
+	proven                  // an accepting row holds for it
+	suspect                 // a later stage may refuse it
 )
 
 // NewMessage begins a transaction: settings are those in force at MAIL FROM.
@@ -43,8 +50,18 @@ func (m *Message) Client() Client { return m.client }
 
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
-	if m.Kind == InboundNull && !m.headerExempt {
-		m.headerExempt = m.settings.config.Exempt.Headers.Match(name, value)
+	if m.Kind != InboundNull || !m.settings.headers {
+		return
+	}
+	for _, d := range m.judged {
+		for _, e := range d.exempt {
+			if e.Headers.Match(name, value) {
+				if m.exempt == nil {
+					m.exempt = make(map[*domain]bool)
+				}
+				m.exempt[d] = true
+			}
+		}
 	}
 }
 
@@ -63,8 +80,11 @@ func (m *Message) Accept(f *Facts) {
 	if f.Tag().Result == batv.Valid {
 		m.settings.proven.Prove(f.Tag())
 	}
-	if m.Kind == Outbound && m.settings.config.BATV.UnsignedDestinations.Match(f.Address) {
+	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {
 		m.unsignedDestination = true
+	}
+	if d := f.domain(); m.settings.headers && f.Judged() && !slices.Contains(m.judged, d) {
+		m.judged = append(m.judged, d)
 	}
 	if !m.accepted {
 		m.accepted, m.fate = true, f.fate()
@@ -107,17 +127,20 @@ func (f *Facts) Judged() bool { return f.message.Kind == InboundNull && f.Ours()
 
 // Ours reports whether the recipient is in a domain of ours, and hands are on.
 func (f *Facts) Ours() bool {
-	return f.message.Kind != HandsOff && f.message.settings.Ours(f.Address)
+	return f.message.Kind != HandsOff && f.message.settings.handled(f.Address)
 }
+
+// domain is what holds for the recipient's domain.
+func (f *Facts) domain() *domain { return f.message.settings.domainOf(f.Address) }
 
 func (f *Facts) fate() fate {
 	switch {
 	case !f.Judged():
-		return left
+		return fate{kind: left}
 	case f.exemptEnvelope() || f.tagValid() == Yes:
-		return proven
+		return fate{kind: proven}
 	case f.tagMissing() == No:
-		return left
+		return fate{kind: left}
 	}
-	return suspect
+	return fate{kind: suspect, domain: f.domain()}
 }

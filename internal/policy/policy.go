@@ -11,8 +11,20 @@ const (
 	Exempt         Reason = "exempt"          // client, sender, recipient or header is exempt
 	TagValid       Reason = "tag-valid"       // the recipient carries a valid BATV tag
 	TagForged      Reason = "tag-forged"      // the tag's signature is wrong for a key that has proved itself
+	NeverSends     Reason = "never-sends"     // the recipient is an address that never writes
 	ManyRecipients Reason = "many-recipients" // this recipient's fate differs from those accepted before it
+	Flood          Reason = "flood"           // the client, the recipient or the subject is blocked
+	OriginProven   Reason = "origin-proven"   // something other than a tag proves the original ours
+	Receipt        Reason = "receipt"         // a read receipt: legitimately untagged
+	Report         Reason = "report"          // DMARC, ARF, TLS-RPT: legitimately untagged
+	Calendar       Reason = "calendar"        // an iTIP reply: legitimately untagged
+	OriginForeign  Reason = "origin-foreign"  // the original is proven not to be ours
+	Listed         Reason = "listed"          // the client is on a DNS list of backscatterers
+	Challenge      Reason = "challenge"       // "click to be delivered"
+	VirusNotice    Reason = "virus-notice"    // "you sent a virus"
+	AutoReply      Reason = "auto-reply"      // out of office and the like
 	TagMissing     Reason = "tag-missing"     // no tag, or an expired one, and nothing else proves the original ours
+	Unproven       Reason = "unproven"        // a null sender that no other row speaks of
 	Error          Reason = "error"           // our own failure
 )
 
@@ -30,8 +42,20 @@ var table = [...]row{
 	{Exempt, AtRcpt, (*Facts).exempt, config.ActionAccept},
 	{TagValid, AtRcpt, (*Facts).tagValid, config.ActionAccept},
 	{TagForged, AtRcpt, (*Facts).tagForged, config.ActionReject},
+	{NeverSends, AtRcpt, (*Facts).neverSends, config.ActionReject},
 	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail},
+	{Flood, AtRcpt, unknown, config.ActionAuto},
+	{OriginProven, AtEOM, unknown, config.ActionAccept},
+	{Receipt, AtEOH, unknown, config.ActionAccept},
+	{Report, AtEOH, unknown, config.ActionAccept},
+	{Calendar, AtEOH, unknown, config.ActionAccept},
+	{OriginForeign, AtEOM, unknown, config.ActionAuto},
+	{Listed, AtEOM, unknown, config.ActionAuto},
+	{Challenge, AtEOM, unknown, config.ActionAuto},
+	{VirusNotice, AtEOM, unknown, config.ActionAuto},
+	{AutoReply, AtEOM, unknown, config.ActionMark},
 	{TagMissing, AtEOM, (*Facts).tagMissing, config.ActionAuto},
+	{Unproven, AtEOM, (*Facts).unproven, config.ActionMark},
 	{Error, AtRcpt, never, config.ActionAccept},
 }
 
@@ -61,7 +85,12 @@ const (
 	Later               // not known at this stage
 )
 
+// never is the question of a row that no fact leads to.
 func never(*Facts) Answer { return No }
+
+// unknown is the question of a row whose fact is not found out yet: floods,
+// DNS lists, the class of a message, the record of what was sent.
+func unknown(*Facts) Answer { return No }
 
 func answer(yes bool) Answer {
 	if yes {

@@ -11,26 +11,42 @@ import (
 // Settings is the immutable form of the configuration that transactions are
 // judged by: a snapshot taken at MAIL FROM serves the message to its end.
 type Settings struct {
-	Mode   config.Mode
 	Stage  config.Stage
 	Tags   batv.Scheme
 	config *config.Config
-	proven *ProvenKeys
-	action []config.Action // of each row of the table
+	global *domain
+	// domains has those with a [[domain]] table, by config.FoldDomain.
+	domains map[string]*domain
+	off     bool // hands off everything
+	headers bool // header fields can exempt
+	proven  *ProvenKeys
+	site    Site
 }
 
 // NewSettings resolves the configuration into Settings. The keyring may be nil
-// where there are no keys: then nothing is signed and every tag is unknown.
-func NewSettings(cfg *config.Config, keys *batv.Keyring, proven *ProvenKeys) *Settings {
-	s := &Settings{
-		Mode:   cfg.Mode,
-		Stage:  cfg.Stage,
-		config: cfg,
-		proven: proven,
-		Tags:   Scheme(cfg, keys),
+// where there are no keys: then nothing is signed and every tag is unknown. So
+// may site, where nothing is found out.
+func NewSettings(cfg *config.Config, keys *batv.Keyring, proven *ProvenKeys, site Site) *Settings {
+	if site == nil {
+		site = nothingKnown{}
 	}
-	for _, r := range table {
-		s.action = append(s.action, s.resolve(r))
+	s := &Settings{
+		Stage:   cfg.Stage,
+		Tags:    Scheme(cfg, keys),
+		config:  cfg,
+		global:  globalDomain(cfg),
+		domains: make(map[string]*domain),
+		off:     cfg.Mode == config.ModeOff,
+		headers: len(cfg.Exempt.Headers) > 0,
+		proven:  proven,
+		site:    site,
+	}
+	for i := range cfg.DomainSettings {
+		t := &cfg.DomainSettings[i]
+		d := s.global.over(t)
+		s.domains[config.FoldDomain(t.Name)] = d
+		s.off = s.off && d.mode == config.ModeOff
+		s.headers = s.headers || len(t.Exempt.Headers) > 0
 	}
 	return s
 }
@@ -50,40 +66,26 @@ func Scheme(cfg *config.Config, keys *batv.Keyring) batv.Scheme {
 	}
 }
 
-// resolve is the one place where a reason becomes an action. "auto" refuses
-// once a domain is strict; until strictness is kept account of, it marks.
-func (s *Settings) resolve(r row) config.Action {
-	action, set := s.config.Policy[string(r.reason)]
-	if !set {
-		action = r.action
-	}
-	if action == config.ActionAuto {
-		return config.ActionMark
-	}
-	return action
-}
-
-// Action tells what the given reason leads to.
-func (s *Settings) Action(reason Reason) config.Action {
-	for i, r := range table {
-		if r.reason == reason {
-			return s.action[i]
-		}
-	}
-	return config.ActionAccept
-}
-
-// Ours reports whether the address lies in a domain of this site.
+// Ours reports whether the address lies in a domain of this site: one that is
+// named, or where none are named one that has been learned.
 func (s *Settings) Ours(address string) bool {
 	at := strings.LastIndexByte(address, '@')
-	return at >= 0 && s.config.Domains.Match(address[at+1:])
+	if at < 0 {
+		return false
+	}
+	if s.config.Domains.Empty() {
+		return s.site.Ours(address[at+1:])
+	}
+	return s.config.Domains.Match(address[at+1:])
+}
+
+// handled is Ours for addresses of which hands are not off.
+func (s *Settings) handled(address string) bool {
+	return s.Ours(address) && s.domainOf(address).mode != config.ModeOff
 }
 
 // ExplainURL is the address, if any, that refusals show.
 func (s *Settings) ExplainURL() string { return s.config.ExplainURL }
-
-// JudgesHeaders reports whether header fields can exempt a message.
-func (s *Settings) JudgesHeaders() bool { return len(s.config.Exempt.Headers) > 0 }
 
 // earliest is the first stage at which a row may decide under these settings:
 // [stage] "rcpt" and "data" bring the refusal of untagged notifications

@@ -11,7 +11,8 @@ import (
 // of backscatter_signed_total.
 const (
 	Signed              = "signed"
-	NotSigning          = "off"                  // sign = false, or "auto" before tags are known to come home
+	NotSigning          = "off"                  // sign = false
+	NotHome             = "not-probed"           // sign = "auto", and tagged recipients have not been seen to be accepted
 	NullSender          = "null-sender"          // nothing to sign
 	AlreadyTagged       = "already-tagged"       // signed by an earlier hop, or a tag of another site
 	RewrittenSender     = "rewritten"            // SRS0/SRS1: the forwarder's own signature
@@ -27,8 +28,14 @@ const (
 // the message keeps the one it has.
 func (m *Message) Sign() (address, result string) {
 	s := m.settings
-	if s.config.BATV.Sign != config.SignOn {
+	tags := s.Tags
+	switch s.domainOf(m.Sender).sign {
+	case config.SignOff:
 		return "", NotSigning
+	case config.SignAuto:
+		if tags.Layout = s.site.Layout(domainPart(m.Sender)); tags.Layout == batv.LayoutNone {
+			return "", NotHome
+		}
 	}
 	if result := s.unsigned(m.Sender); result != "" {
 		return "", result
@@ -36,7 +43,7 @@ func (m *Message) Sign() (address, result string) {
 	if m.unsignedDestination {
 		return "", UnsignedDestination
 	}
-	address, err := s.Tags.Sign(m.Sender, m.now)
+	address, err := tags.Sign(m.Sender, m.now)
 	if err != nil {
 		return "", signResult(err)
 	}
@@ -45,7 +52,7 @@ func (m *Message) Sign() (address, result string) {
 
 // unsigned tells why a sender's address would never be signed, "" if it would.
 func (s *Settings) unsigned(address string) string {
-	if s.config.BATV.UnsignedSenders.Match(address) {
+	if anyMatch(s.domainOf(address).unsignedSenders, address) {
 		return UnsignedSender
 	}
 	return signResult(s.Tags.Signable(address))

@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+// Site is what the daemon has found out about the site, as it stands: answers
+// are quick, and safe for concurrent use. Domains are given as they stand in an
+// address.
+type Site interface {
+	// Ours reports whether the domain has been learned to be this site's. It is
+	// asked only where the configuration names no domains.
+	Ours(domain string) bool
+	// Strict reports whether a missing tag means something for the domain.
+	Strict(domain string) bool
+	// Layout is the form in which tagged recipients of the domain have been
+	// seen to be accepted, LayoutNone where none has.
+	Layout(domain string) batv.Layout
+}
+
+// nothingKnown is the Site of which nothing has been found out.
+type nothingKnown struct{}
+
+func (nothingKnown) Ours(string) bool          { return false }
+func (nothingKnown) Strict(string) bool        { return false }
+func (nothingKnown) Layout(string) batv.Layout { return batv.LayoutNone }
+
+// domain is what holds for the addresses of one domain: the global settings,
+// and over them those of its [[domain]] table.
+type domain struct {
+	mode                 config.Mode
+	sign                 config.Sign
+	neverSends           []config.Addresses // any of them
+	unsignedSenders      []config.Addresses
+	unsignedDestinations []config.Destinations
+	exempt               []config.Exempt
+	action               []config.Action // of each row of the table, "auto" unresolved
+}
+
+// globalDomain is what holds where there is no [[domain]] table.
+func globalDomain(cfg *config.Config) *domain {
+	d := &domain{
+		mode:                 cfg.Mode,
+		sign:                 cfg.BATV.Sign,
+		neverSends:           []config.Addresses{cfg.NeverSends},
+		unsignedSenders:      []config.Addresses{cfg.BATV.UnsignedSenders},
+		unsignedDestinations: []config.Destinations{cfg.BATV.UnsignedDestinations},
+		exempt:               []config.Exempt{cfg.Exempt},
+	}
+	for _, r := range table {
+		d.action = append(d.action, or(cfg.Policy[string(r.reason)], r.action))
+	}
+	return d
+}
+
+// over is d with a [[domain]] table put over it: single values replace, lists
+// add.
+func (d *domain) over(table *config.Domain) *domain {
+	own := *d
+	own.mode = or(table.Mode, d.mode)
+	own.sign = or(table.BATV.Sign, d.sign)
+	own.neverSends = join(d.neverSends, table.NeverSends)
+	own.unsignedSenders = join(d.unsignedSenders, table.BATV.UnsignedSenders)
+	own.unsignedDestinations = join(d.unsignedDestinations, table.BATV.UnsignedDestinations)
+	own.exempt = join(d.exempt, table.Exempt)
+	own.action = append([]config.Action(nil), d.action...)
+	for i, r := range Rows() {
+		own.action[i] = or(table.Policy[string(r.Reason)], own.action[i])
+	}
+	return &own
+}
+
+func or[T ~string](first, second T) T {
+	if first != "" {
+		return first
+	}
+	return second
+}
+
+func join[T any](list []T, more T) []T {
+	return append(append([]T(nil), list...), more)
+}
+
+// domainOf is what holds for an address, or for one with a tag of ours.
+func (s *Settings) domainOf(address string) *domain {
+	if len(s.domains) == 0 {
+		return s.global
+	}
+	if d := s.domains[config.FoldDomain(domainPart(address))]; d != nil {
+		return d
+	}
+	return s.global
+}
+
+func domainPart(address string) string {
+	return address[strings.LastIndexByte(address, '@')+1:]
+}
+
+// resolve tells what a row leads to for an address: "auto" refuses once a
+// missing tag means something for its domain, and marks until then. Of a flood
+// it lets nothing pass.
+func (s *Settings) resolve(row int, d *domain, address string) config.Action {
+	action := d.action[row]
+	switch {
+	case action != config.ActionAuto:
+		return action
+	case s.site.Strict(domainPart(address)):
+		return config.ActionReject
+	case table[row].reason == Flood:
+		return config.ActionTempfail
+	}
+	return config.ActionMark
+}
+
+// action is what a reason leads to for an address.
+func (s *Settings) action(reason Reason, address string) config.Action {
+	for i, r := range table {
+		if r.reason == reason {
+			return s.resolve(i, s.domainOf(address), address)
+		}
+	}
+	return config.ActionAccept
+}
+
+func anyMatch[T interface{ Match(string) bool }](lists []T, address string) bool {
+	for _, l := range lists {
+		if l.Match(address) {
+			return true
+		}
+	}
+	return false
+}
