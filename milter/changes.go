@@ -115,12 +115,9 @@ func (c changes) sign(t *transaction) {
 	if address == "" {
 		return
 	}
-	if err := c.m.ChangeFrom(address, ""); err != nil {
-		c.note("change sender", err)
-		c.observer.Signed(policy.NotPossible)
-		return
+	if !c.note("change sender", c.m.ChangeFrom(address, "")) {
+		t.sign.sent = policy.Sent{Sender: t.sign.sent.Sender, Result: policy.NotPossible}
 	}
-	c.observer.Signed(policy.Signed)
 }
 
 // mark adds the verdict header, and holds the message where the verdict wants

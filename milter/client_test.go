@@ -137,7 +137,7 @@ func TestMonitorMarksWhatNobodyWouldGet(t *testing.T) {
 // Our own failure refuses nothing that is not judged, whatever is set.
 func TestFailureLeavesOtherMailAlone(t *testing.T) {
 	b := start(t, "[batv]\nsign = true\n[policy]\nerror = \"reject\"\n")
-	b.onSigned = func(string) { panic("test") }
+	b.onSent = func(policy.Sent) { panic("test") }
 	out := mtatest.SampleOutbound("alice@example.com", "bob@example.net")
 	out.Client = "198.51.100.7"
 	if r := b.run(t, out); r.Reply.Action == mtatest.ReplyCode {
@@ -145,5 +145,47 @@ func TestFailureLeavesOtherMailAlone(t *testing.T) {
 	}
 	if len(b.panics) == 0 {
 		t.Error("no callback failed")
+	}
+}
+
+// What the site learns from: who is written to from outside, and who writes.
+func TestWhatTheSiteLearnsFrom(t *testing.T) {
+	b := start(t, "[batv]\nsign = true\n")
+	b.run(t, mtatest.SampleOrdinary("bob@example.net", "alice@example.com"))
+	for _, from := range []string{"alice@example.com", "carol@example.org", ""} {
+		tx := mtatest.SampleOutbound(from, "bob@example.net")
+		tx.Client, tx.From = "198.51.100.7", from
+		b.run(t, tx)
+	}
+	if d := cmp.Diff([]string{"alice@example.com"}, b.accepted); d != "" {
+		t.Errorf("accepted (-want +got):\n%s", d)
+	}
+	tagged := b.scheme.Verify(b.tagged(t, "alice@example.com"), today)
+	want := []policy.Sent{
+		{Sender: "alice@example.com", Result: policy.Signed, Key: tagged.KeyID},
+		{Sender: "carol@example.org"},
+	}
+	if d := cmp.Diff(want, b.sent); d != "" {
+		t.Errorf("sent (-want +got):\n%s", d)
+	}
+}
+
+// A genuine tag that the MTA takes for an unknown user is told of; a forged
+// one, and a user that is unknown without, are not.
+func TestGenuineTagRefusedByTheMTA(t *testing.T) {
+	b := start(t, "")
+	tagged := b.tagged(t, "alice@example.com")
+	tx := bounce(forge(tagged), "nobody@example.com", tagged)
+	for i := range tx.Rcpts {
+		tx.Rcpts[i].Unknown = true
+	}
+	b.run(t, tx)
+	if d := cmp.Diff([]string{tagged}, b.tagsRefused); d != "" {
+		t.Errorf("told of (-want +got):\n%s", d)
+	}
+	tx.Client = "198.51.100.7" // our own probe asks for such users
+	b.run(t, tx)
+	if len(b.tagsRefused) != 1 {
+		t.Errorf("of a trusted client: %v", b.tagsRefused)
 	}
 }

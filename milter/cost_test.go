@@ -91,7 +91,9 @@ func (c *countingConn) Write(p []byte) (int, error) {
 type quiet struct{}
 
 func (quiet) Verdict(policy.Record)        {}
-func (quiet) Signed(string)                {}
+func (quiet) Accepted(string)              {}
+func (quiet) Sent(policy.Sent)             {}
+func (quiet) TagRefused(string)            {}
 func (quiet) Connections(int)              {}
 func (quiet) Rejected(string)              {}
 func (quiet) Panicked(string, any, []byte) {}

@@ -35,12 +35,15 @@ type witness struct {
 	mu          sync.Mutex
 	verdicts    []policy.Record
 	signed      []string
+	sent        []policy.Sent
+	accepted    []string
+	tagsRefused []string
 	rejected    map[string]int
 	panics      []string
 	failures    []string
 	connections int
 	onVerdict   func(policy.Record)
-	onSigned    func(string)
+	onSent      func(policy.Sent)
 }
 
 func (w *witness) Verdict(r policy.Record) {
@@ -53,13 +56,26 @@ func (w *witness) Verdict(r policy.Record) {
 	}
 }
 
-func (w *witness) Signed(result string) {
-	if w.onSigned != nil {
-		w.onSigned(result)
+func (w *witness) Accepted(recipient string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.accepted = append(w.accepted, recipient)
+}
+
+func (w *witness) TagRefused(recipient string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tagsRefused = append(w.tagsRefused, recipient)
+}
+
+func (w *witness) Sent(s policy.Sent) {
+	if w.onSent != nil {
+		w.onSent(s)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.signed = append(w.signed, result)
+	w.sent = append(w.sent, s)
+	w.signed = append(w.signed, s.Result)
 }
 
 func (w *witness) Connections(change int) {
@@ -130,7 +146,7 @@ func testSettings(t testing.TB, toml string, keys *batv.Keyring) *Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSettings(policy.NewSettings(cfg, keys, &policy.ProvenKeys{}, nil))
+	s, err := NewSettings(policy.NewSettings(cfg, keys, &policy.Unknown{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,9 @@ import "github.com/backscatter-milter/backscatter-milter/internal/policy"
 // path and from many goroutines: they must be quick and must not wait.
 type Observer interface {
 	Verdict(policy.Record)                          // a recipient or a message was judged
-	Signed(result string)                           // what became of an outbound reverse-path: policy.Signed or why not
+	Accepted(recipient string)                      // one that an untrusted client brought and the MTA took
+	Sent(policy.Sent)                               // a message of a trusted client went out
+	TagRefused(recipient string)                    // the MTA does not know a recipient with a genuine tag
 	Connections(change int)                         // opened (+1), closed (-1)
 	Rejected(why string)                            // the guard cut off a peer or had to wait
 	Panicked(stage string, value any, stack []byte) // a callback failed; the transaction went on

@@ -50,6 +50,10 @@ func (s *session) connect(host, family string, port uint16, addr string, m milte
 	}
 }
 
+// unknownUser is the status that an MTA shows of a recipient it does not know;
+// it also shows those it refuses for other reasons.
+const unknownUser = "5.1.1"
+
 // mailFrom begins a transaction.
 func (s *session) mailFrom(from string, m milter.Modifier) {
 	s.begin(policy.Envelope{Client: s.client, Auth: m.Get(milter.MacroAuthAuthen), Sender: from})
@@ -58,8 +62,11 @@ func (s *session) mailFrom(from string, m milter.Modifier) {
 // rcptTo judges a recipient. A good one is answered with Continue: Accept
 // would end the message there, unseen recipients and all.
 func (s *session) rcptTo(to, args string, m milter.Modifier) *milter.Response {
-	if m.Get(milter.MacroRcptMailer) == "error" {
-		return milter.RespContinue // the MTA has refused this recipient
+	if m.Get(milter.MacroRcptMailer) == "error" { // the MTA has refused this recipient
+		if m.Get(milter.MacroRcptHost) == unknownUser {
+			s.unknown(to)
+		}
+		return milter.RespContinue
 	}
 	return s.recipient(to, args, m.Get(milter.MacroQueueId))
 }
@@ -80,6 +87,7 @@ func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 		return r
 	}
 	if s.untouched() {
+		s.let()
 		return milter.RespAccept
 	}
 	return milter.RespContinue

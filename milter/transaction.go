@@ -6,6 +6,7 @@ import (
 
 	"github.com/d--j/go-milter"
 
+	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
@@ -52,6 +53,7 @@ func (r *recipient) size() int {
 type signing struct {
 	known   bool
 	address string // the signed reverse-path, "" where it stays
+	sent    policy.Sent
 }
 
 func (t *transaction) begin(e policy.Envelope) {
@@ -90,6 +92,9 @@ func (t *transaction) recipient(to, args, queueID string) *milter.Response {
 	if !r.reported {
 		t.message.Accept(&r.facts)
 	}
+	if t.message.Kind.Untrusted() {
+		t.server.observer.Accepted(to)
+	}
 	return t.hold(r)
 }
 
@@ -115,6 +120,15 @@ func (t *transaction) hold(r *recipient) *milter.Response {
 	}
 	t.recipients = append(t.recipients, r)
 	return milter.RespContinue
+}
+
+// unknown notes a recipient that the MTA does not know: if it bears a genuine
+// tag, the MTA does not know its users by their tagged addresses.
+func (t *transaction) unknown(to string) {
+	f := t.message.Recipient(to)
+	if t.message.Kind.Untrusted() && f.Ours() && f.Tag().Result == batv.Valid {
+		t.server.observer.TagRefused(to)
+	}
 }
 
 // data decides at DATA, where that has been negotiated.
@@ -198,20 +212,21 @@ func (t *transaction) dropsHeaders() bool {
 	return t.brought > 0 && t.message.Kind.Untrusted()
 }
 
-// signed is the reverse-path to put in place of the sender's, "" for none. The
-// reason for none is counted when it is found.
+// signed is the reverse-path to put in place of the sender's, "" for none.
 func (t *transaction) signed() string {
 	if !t.sign.known {
 		t.sign.known = true
-		if t.message.Kind == policy.Outbound {
-			var result string
-			t.sign.address, result = t.message.Sign()
-			if t.sign.address == "" {
-				t.server.observer.Signed(result)
-			}
-		}
+		t.sign.address, t.sign.sent = t.message.Sign()
 	}
 	return t.sign.address
+}
+
+// let tells of a message that is let go.
+func (t *transaction) let() {
+	if t.message.Kind.Sends() {
+		t.signed()
+		t.server.observer.Sent(t.sign.sent)
+	}
 }
 
 // deliver makes the changes that an accepted message needs.
@@ -223,6 +238,8 @@ func (t *transaction) deliver(m milter.Modifier) *milter.Response {
 		answer = milter.RespDiscard
 	} else if !t.change(m, v) {
 		answer = milter.RespTempFail
+	} else {
+		t.let()
 	}
 	t.took += t.server.now().Sub(begun)
 	if fresh {

@@ -17,7 +17,15 @@ func (o observer) Verdict(r policy.Record) {
 	o.log.Verdict(r)
 }
 
-func (o observer) Signed(result string) { o.metrics.Signed(result) }
+func (o observer) Accepted(string) {}
+
+func (o observer) Sent(s policy.Sent) {
+	if s.Result != "" {
+		o.metrics.Signed(s.Result)
+	}
+}
+
+func (o observer) TagRefused(recipient string) { o.log.TagRefused(recipient) }
 
 func (o observer) Connections(change int) { o.metrics.Connections(change) }
 

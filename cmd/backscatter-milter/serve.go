@@ -82,7 +82,7 @@ func newDaemon(s *site, cfg *config.Config, log *maillog.Log) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := milter.NewSettings(policy.NewSettings(cfg, keys, &policy.ProvenKeys{}, nil))
+	settings, err := milter.NewSettings(policy.NewSettings(cfg, keys, &policy.Unknown{}))
 	if err != nil {
 		return nil, err
 	}

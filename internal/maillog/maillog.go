@@ -74,6 +74,11 @@ func (l *Log) Verdict(r policy.Record) {
 	)
 }
 
+// TagRefused writes the line of a genuine bounce that the MTA has refused.
+func (l *Log) TagRefused(recipient string) {
+	l.Error("the MTA refused a genuine bounce: it does not know its users by their tagged addresses", "recipient", l.address(recipient))
+}
+
 // Panicked writes the line of a callback that failed.
 func (l *Log) Panicked(stage string, value any, stack []byte) {
 	l.Error("internal error, the message goes on as the reason \"error\" says", "stage", stage, "panic", value, "stack", string(stack))

@@ -19,14 +19,12 @@ type Site interface {
 	// Layout is the form in which tagged recipients of the domain have been
 	// seen to be accepted, LayoutNone where none has.
 	Layout(domain string) batv.Layout
+	// Prove notes that a key has verified a tag that came back, Proven reports
+	// whether it has. Only for such a key is a wrong signature a forgery: hosts
+	// that share a domain may by mistake hold different keys under one number.
+	Prove(key batv.KeyID)
+	Proven(key batv.KeyID) bool
 }
-
-// nothingKnown is the Site of which nothing has been found out.
-type nothingKnown struct{}
-
-func (nothingKnown) Ours(string) bool          { return false }
-func (nothingKnown) Strict(string) bool        { return false }
-func (nothingKnown) Layout(string) batv.Layout { return batv.LayoutNone }
 
 // domain is what holds for the addresses of one domain: the global settings,
 // and over them those of its [[domain]] table.

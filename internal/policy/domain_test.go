@@ -9,18 +9,19 @@ import (
 
 // known is a Site of which the test says what is known.
 type known struct {
+	Unknown
 	ours, strict map[string]bool
 	layout       map[string]batv.Layout
 }
 
-func (k known) Ours(domain string) bool          { return k.ours[domain] }
-func (k known) Strict(domain string) bool        { return k.strict[domain] }
-func (k known) Layout(domain string) batv.Layout { return k.layout[domain] }
+func (k *known) Ours(domain string) bool          { return k.ours[domain] }
+func (k *known) Strict(domain string) bool        { return k.strict[domain] }
+func (k *known) Layout(domain string) batv.Layout { return k.layout[domain] }
 
 // "auto" refuses where the domain is strict, and marks where it is not; what is
 // set is done everywhere.
 func TestAutoBecomesStrict(t *testing.T) {
-	site := known{strict: map[string]bool{"example.com": true}}
+	site := &known{strict: map[string]bool{"example.com": true}}
 	for _, tc := range []struct {
 		toml, address string
 		want          config.Action
@@ -48,7 +49,7 @@ func TestAutoBecomesStrict(t *testing.T) {
 
 // Domains are learned only where none are named.
 func TestLearnedDomains(t *testing.T) {
-	site := known{ours: map[string]bool{"example.org": true}}
+	site := &known{ours: map[string]bool{"example.org": true}}
 	if testSite(t, "", site).Ours("a@example.org") {
 		t.Error("a learned domain was taken beside those named")
 	}
@@ -56,7 +57,7 @@ func TestLearnedDomains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewSettings(cfg, nil, &ProvenKeys{}, site)
+	s := NewSettings(cfg, nil, site)
 	if !s.Ours("a@example.org") || s.Ours("a@example.com") || s.Ours("postmaster") {
 		t.Error("not the learned domain and no other")
 	}
@@ -65,17 +66,17 @@ func TestLearnedDomains(t *testing.T) {
 // With sign = "auto" a domain is signed for in the layout that has been seen to
 // come home, and not before.
 func TestSignAuto(t *testing.T) {
-	site := known{layout: map[string]batv.Layout{"example.com": batv.LayoutSubaddress}}
+	site := &known{layout: map[string]batv.Layout{"example.com": batv.LayoutSubaddress}}
 	s := testSite(t, "", site)
 	client := Client{Addr: addr("198.51.100.7")}
 	m := NewMessage(s, Envelope{Client: client, Sender: "a@example.com"}, now)
-	address, result := m.Sign()
-	if v := s.Tags.Verify(address, now); result != Signed || v.Result != batv.Valid || v.Layout != batv.LayoutSubaddress {
-		t.Errorf("%q, %q", address, result)
+	address, sent := m.Sign()
+	if v := s.Tags.Verify(address, now); sent.Result != Signed || sent.Key != v.KeyID || v.Result != batv.Valid || v.Layout != batv.LayoutSubaddress {
+		t.Errorf("%q, %+v", address, sent)
 	}
 	m = NewMessage(s, Envelope{Client: client, Sender: "a@mail.example.com"}, now)
-	if address, result := m.Sign(); address != "" || result != NotHome {
-		t.Errorf("not probed: %q, %q", address, result)
+	if address, sent := m.Sign(); address != "" || sent.Result != NotHome {
+		t.Errorf("not probed: %q, %+v", address, sent)
 	}
 }
 
@@ -145,8 +146,8 @@ exempt = { recipients = ["vip@*"], headers = { X-Watched = "yes" } }
 		}
 	}
 	m := NewMessage(s, Envelope{Client: client, Sender: "a@watched.example.com"}, now)
-	if _, result := m.Sign(); result != NotSigning {
-		t.Errorf("sign = false of a domain: %q", result)
+	if _, sent := m.Sign(); sent.Result != NotSigning {
+		t.Errorf("sign = false of a domain: %+v", sent)
 	}
 }
 

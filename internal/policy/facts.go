@@ -40,7 +40,7 @@ func (f *Facts) tagValid() Answer { return answer(f.Tag().Result == batv.Valid) 
 // verified a tag that came home before. Without that the keys of two hosts
 // may differ by mistake, and the recipient counts as untagged.
 func (f *Facts) tagForged() Answer {
-	return answer(f.Tag().Result == batv.Forged && f.message.settings.proven.Proven(f.tag))
+	return answer(f.Tag().Result == batv.Forged && f.message.settings.site.Proven(f.tag.KeyID))
 }
 
 // neverSends: an address that never writes gets no bounces but forged ones.

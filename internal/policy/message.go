@@ -78,7 +78,7 @@ func (m *Message) Recipient(address string) Facts {
 // which verified has proved its key.
 func (m *Message) Accept(f *Facts) {
 	if f.Tag().Result == batv.Valid {
-		m.settings.proven.Prove(f.Tag())
+		m.settings.site.Prove(f.Tag().KeyID)
 	}
 	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {
 		m.unsignedDestination = true

@@ -16,7 +16,7 @@ var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func testSettings(t testing.TB, toml string) *Settings {
 	t.Helper()
-	return testSite(t, toml, nil)
+	return testSite(t, toml, &Unknown{})
 }
 
 func testSite(t testing.TB, toml string, known Site) *Settings {
@@ -29,7 +29,7 @@ func testSite(t testing.TB, toml string, known Site) *Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewSettings(cfg, keys, &ProvenKeys{}, known)
+	return NewSettings(cfg, keys, known)
 }
 
 func outsideClient() Client { return Client{Addr: addr("192.0.2.1")} }

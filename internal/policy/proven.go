@@ -6,31 +6,39 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 )
 
-// ProvenKeys remembers which keys have verified a tag that came back. Only
-// for these is a wrong signature a forgery: hosts that share a domain may by
-// mistake hold different keys under one number. It is safe for concurrent use
-// and holds at most one entry a key.
-type ProvenKeys struct {
+// Unknown is the Site of which nothing has been found out but which keys have
+// proved themselves; that is kept in memory, an entry a key at the most. Its
+// zero value is ready to use.
+type Unknown struct {
 	mu   sync.RWMutex
 	keys map[batv.KeyID]bool
 }
 
-// Prove notes that a tag has verified.
-func (p *ProvenKeys) Prove(v batv.Verdict) {
-	if p.Proven(v) {
+// Ours reports that no domain has been learned.
+func (*Unknown) Ours(string) bool { return false }
+
+// Strict reports that a missing tag means nothing.
+func (*Unknown) Strict(string) bool { return false }
+
+// Layout reports that no layout has been seen to come home.
+func (*Unknown) Layout(string) batv.Layout { return batv.LayoutNone }
+
+// Prove notes that the key has verified a tag.
+func (u *Unknown) Prove(key batv.KeyID) {
+	if u.Proven(key) {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.keys == nil {
-		p.keys = make(map[batv.KeyID]bool)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.keys == nil {
+		u.keys = make(map[batv.KeyID]bool)
 	}
-	p.keys[v.KeyID] = true
+	u.keys[key] = true
 }
 
-// Proven reports whether the key that the tag names has verified a tag before.
-func (p *ProvenKeys) Proven(v batv.Verdict) bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.keys[v.KeyID]
+// Proven reports whether the key has verified a tag.
+func (u *Unknown) Proven(key batv.KeyID) bool {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	return u.keys[key]
 }

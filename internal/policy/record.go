@@ -3,6 +3,8 @@ package policy
 import (
 	"net/netip"
 	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
 )
 
 // Record is one verdict with the transaction it was given in, as log, metrics
@@ -15,4 +17,11 @@ type Record struct {
 	To      []string
 	Verdict Verdict
 	Took    time.Duration // spent on the transaction so far
+}
+
+// Sent is a message of a trusted client that was let go.
+type Sent struct {
+	Sender string     // reverse-path as the client gave it, never null
+	Result string     // Signed, or why not; "" where the domain is not ours
+	Key    batv.KeyID // that signed
 }

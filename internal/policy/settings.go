@@ -19,17 +19,12 @@ type Settings struct {
 	domains map[string]*domain
 	off     bool // hands off everything
 	headers bool // header fields can exempt
-	proven  *ProvenKeys
 	site    Site
 }
 
 // NewSettings resolves the configuration into Settings. The keyring may be nil
-// where there are no keys: then nothing is signed and every tag is unknown. So
-// may site, where nothing is found out.
-func NewSettings(cfg *config.Config, keys *batv.Keyring, proven *ProvenKeys, site Site) *Settings {
-	if site == nil {
-		site = nothingKnown{}
-	}
+// where there are no keys: then nothing is signed and every tag is unknown.
+func NewSettings(cfg *config.Config, keys *batv.Keyring, site Site) *Settings {
 	s := &Settings{
 		Stage:   cfg.Stage,
 		Tags:    Scheme(cfg, keys),
@@ -38,7 +33,6 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, proven *ProvenKeys, sit
 		domains: make(map[string]*domain),
 		off:     cfg.Mode == config.ModeOff,
 		headers: len(cfg.Exempt.Headers) > 0,
-		proven:  proven,
 		site:    site,
 	}
 	for i := range cfg.DomainSettings {

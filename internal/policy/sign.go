@@ -24,9 +24,21 @@ const (
 	NotPossible         = "not-negotiated"       // the MTA does not let milters change the sender
 )
 
-// Sign returns the signed reverse-path and Signed, or "" and the reason why
-// the message keeps the one it has.
-func (m *Message) Sign() (address, result string) {
+// Sign returns the signed reverse-path, or "" where the message keeps the one it
+// has, and what is to be told of it.
+func (m *Message) Sign() (address string, sent Sent) {
+	sent.Sender = m.Sender
+	if m.Kind != Outbound {
+		return "", sent
+	}
+	address, sent.Result = m.sign()
+	if sent.Result == Signed {
+		sent.Key = m.settings.Tags.Verify(address, m.now).KeyID
+	}
+	return address, sent
+}
+
+func (m *Message) sign() (address, result string) {
 	s := m.settings
 	tags := s.Tags
 	switch s.domainOf(m.Sender).sign {
