@@ -22,12 +22,15 @@ var rules = []rule{
 
 	// Leaves.
 	{pkg: "config", never: []string{"net/http"}},
-	{pkg: "internal/store"},
+	{pkg: "internal/store", never: network},
 	{pkg: "internal/dnsbl"},
+	{pkg: "internal/probe"},
+	{pkg: "internal/spf"},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
 	{pkg: "internal/arch"},
 
 	// What the policy judges by.
+	{pkg: "internal/grace", tests: []string{"internal/store", "batv"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/flood", may: []string{"internal/store"}},
 	{pkg: "internal/ledger", may: []string{"internal/store"}},
 	{pkg: "internal/origin", may: []string{"classify", "internal/ledger", "internal/store"}},
@@ -59,8 +62,9 @@ var rules = []rule{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
 			"batv", "classify", "config", "milter",
-			"internal/admin", "internal/dnsbl", "internal/flood", "internal/ledger", "internal/maillog",
-			"internal/metrics", "internal/mtatest", "internal/origin", "internal/policy", "internal/store",
+			"internal/admin", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger", "internal/maillog",
+			"internal/metrics", "internal/mtatest", "internal/origin", "internal/policy", "internal/probe", "internal/spf",
+			"internal/store",
 		},
 	},
 }
@@ -82,9 +86,11 @@ var libraries = []library{
 	{"github.com/coreos/go-systemd/v22", []string{"milter", "cmd/backscatter-milter"}},
 	{"github.com/d--j/go-milter", []string{"milter"}},
 	{"github.com/emersion/go-message", []string{"classify"}},
+	{"github.com/miekg/dns", []string{"internal/spf"}},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},
-	{"golang.org/x/net", []string{"batv", "config"}},
+	{"go.etcd.io/bbolt", []string{"internal/store"}},
+	{"golang.org/x/net", []string{"batv", "config", "internal/grace"}},
 }
 
 // Sizes of source files and functions, in lines. Tests are free of them: a long

@@ -1,0 +1,389 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// reports collects what a store reports.
+type reports struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (r *reports) add(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errs = append(r.errs, err)
+}
+
+func (r *reports) list() []error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]error(nil), r.errs...)
+}
+
+func options(r *reports) Options {
+	return Options{
+		Now:    func() time.Time { return time.Date(2026, 11, 21, 8, 30, 5, 0, time.UTC) },
+		Report: r.add,
+	}
+}
+
+func open(t *testing.T, path string) (*Store, *reports) {
+	t.Helper()
+	r := &reports{}
+	s, err := Open(path, options(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s, r
+}
+
+func contents(t *testing.T, b *Bucket) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	if err := b.Each(func(k string, v []byte) error { got[k] = string(v); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestKeeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, _ := open(t, path)
+	b := s.Bucket("grace")
+	b.Put("a", []byte("1"))
+	b.Put("b", []byte("2"))
+	b.Put("a", []byte("3"))
+	b.Delete("b")
+	s.Bucket("day-1").Put("x", []byte("old"))
+	s.Bucket("day-1").Drop()
+	s.Bucket("day-2").Put("x", []byte("new"))
+	b.Put("", []byte("no key"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.Put("late", nil)
+	if got := s.Stats(); got.Overflows != 2 || got.Queued != 0 || got.Failures != 0 {
+		t.Errorf("%+v, want two records without room (no key, closed)", got)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+
+	s, r := open(t, path)
+	if got := contents(t, s.Bucket("grace")); !maps.Equal(got, map[string]string{"a": "3"}) {
+		t.Errorf("kept %v", got)
+	}
+	names, err := s.Buckets()
+	if err != nil || strings.Join(names, " ") != "day-2 grace" {
+		t.Errorf("buckets %q, %v", names, err)
+	}
+	s.Bucket("day-2").Drop()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = open(t, path)
+	if names, _ = s.Buckets(); strings.Join(names, " ") != "grace" {
+		t.Errorf("after the drop: buckets %q", names)
+	}
+	if len(r.list()) > 0 {
+		t.Errorf("reported %v", r.list())
+	}
+}
+
+// TestCommits: a record reaches the file by itself, within the second that a
+// crash may cost.
+func TestCommits(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "state.db"))
+	s.Bucket("b").Put("k", []byte("v"))
+	waitFor(t, "the record to be written", func() bool { return s.Stats().Written == 1 })
+	if got := contents(t, s.Bucket("b")); got["k"] != "v" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func waitFor(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for range 500 {
+		if cond() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
+
+func TestLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, _ := open(t, path)
+	_, err := Open(path, options(&reports{}))
+	var typed *Error
+	if !errors.Is(err, ErrLocked) || !errors.As(err, &typed) || typed.Path != path {
+		t.Errorf("second daemon: %v", err)
+	}
+	if _, err := Open(path, Options{ReadOnly: true}); !errors.Is(err, ErrLocked) {
+		t.Errorf("reader beside a daemon: %v", err)
+	}
+	s.Close()
+	reader, err := Open(path, Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Bucket("b").Put("k", nil)
+	if err := reader.Close(); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("a reader that writes: %v", err)
+	}
+	if _, err := Open(path+"x", Options{ReadOnly: true}); !errors.Is(err, ErrMissing) {
+		t.Errorf("nothing to read: %v", err)
+	}
+	if _, err := os.Stat(path + "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a reader has made a file")
+	}
+}
+
+// sound writes a store with many records and gives the file's octets.
+func sound(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, _ := open(t, path)
+	for i := range 2000 {
+		s.Bucket("b").Put(fmt.Sprintf("key-%d", i), []byte(strings.Repeat("v", 100)))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func database(t *testing.T, fill func(*bbolt.Tx) error) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.db")
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(fill); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	data, _ := os.ReadFile(path)
+	return data
+}
+
+func bucketWith(name, key string, value []byte) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucket([]byte(name))
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(key), value)
+	}
+}
+
+func TestSetAside(t *testing.T) {
+	whole := sound(t)
+	tests := []struct {
+		name string
+		data []byte
+		want error
+	}{
+		{"text", []byte(strings.Repeat("PRIVATE KEY\n", 4000)), ErrDamaged},
+		{"short text", []byte("hello"), ErrDamaged},
+		{"cut in half", whole[:len(whole)/2], ErrDamaged},
+		{"cut to its first pages", whole[:2*os.Getpagesize()], ErrDamaged},
+		{"zeros after the first pages", append(append([]byte(nil), whole[:2*os.Getpagesize()]...), make([]byte, len(whole)-2*os.Getpagesize())...), ErrDamaged},
+		{"another program's", database(t, bucketWith("users", "k", nil)), ErrForeign},
+		{"of the future", database(t, bucketWith(stampBucket, stampKey, []byte{0, 0, 0, 2})), ErrFuture},
+		{"no stamp", database(t, bucketWith(stampBucket, "x", nil)), ErrDamaged},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "state.db")
+			if err := os.WriteFile(path, tt.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, r := open(t, path)
+			var aside *SetAsideError
+			if len(r.list()) != 1 || !errors.As(r.list()[0], &aside) || !errors.Is(aside, tt.want) {
+				t.Fatalf("reported %v, want %v", r.list(), tt.want)
+			}
+			if aside.Kept != path+".broken-20261121-083005" {
+				t.Errorf("kept as %s", aside.Kept)
+			}
+			if kept, err := os.ReadFile(aside.Kept); err != nil || len(kept) != len(tt.data) {
+				t.Errorf("kept %d octets of %d, %v", len(kept), len(tt.data), err)
+			}
+			s.Bucket("b").Put("k", []byte("v"))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s, r = open(t, path)
+			if got := contents(t, s.Bucket("b")); got["k"] != "v" || len(r.list()) > 0 {
+				t.Errorf("the new file holds %v, reported %v", got, r.list())
+			}
+		})
+	}
+}
+
+// TestSetAsideTwice: within a second, a second file gets a name of its own.
+func TestSetAsideTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	for range 3 {
+		if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, _ := open(t, path)
+		s.Close()
+	}
+	for _, end := range []string{"", "-2", "-3"} {
+		if _, err := os.Stat(path + ".broken-20261121-083005" + end); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestNotOurs: what is no regular file is left alone.
+func TestNotOurs(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Open(dir, options(&reports{})); err == nil || errors.Is(err, ErrDamaged) {
+		t.Errorf("a folder: %v", err)
+	}
+	if _, err := Open(filepath.Join(dir, "none", "state.db"), options(&reports{})); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, r := open(t, empty); s == nil || len(r.list()) > 0 {
+		t.Errorf("an empty file: reported %v", r.list())
+	}
+}
+
+// TestDamaged flips octets all over a store: whatever they hit, the process
+// lives and the store can be used.
+func TestDamaged(t *testing.T) {
+	whole := sound(t)
+	path := filepath.Join(t.TempDir(), "state.db")
+	for at := 0; at < len(whole); at += len(whole)/120 + 7 {
+		data := append([]byte(nil), whole...)
+		for i := at; i < min(at+24, len(data)); i++ {
+			data[i] ^= 0xff
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(path, options(&reports{}))
+		if err != nil {
+			t.Errorf("damage at %d: %v", at, err)
+			continue
+		}
+		s.Bucket("b").Put("key-1", []byte("new"))
+		s.Bucket("b").Each(func(string, []byte) error { return nil })
+		s.Close()
+	}
+}
+
+func TestFullDiskQueue(t *testing.T) {
+	r := &reports{}
+	s := &Store{
+		path: "x", options: options(r), queue: newBatch(),
+		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+	}
+	full := true
+	var written batch
+	s.write = func(b batch) error {
+		if full {
+			return syscall.ENOSPC
+		}
+		written = b
+		return nil
+	}
+	s.Bucket("b").Put("a", []byte("1"))
+	s.Bucket("b").Put("b", []byte("1"))
+	s.Bucket("old").Drop()
+	if s.commit() || s.commit() {
+		t.Fatal("a full disk took records")
+	}
+	s.Bucket("b").Put("a", []byte("2"))
+	if len(r.list()) != 1 || !errors.Is(r.list()[0], syscall.ENOSPC) {
+		t.Errorf("reported %v, want it once", r.list())
+	}
+	if got := s.Stats(); got.Failures != 2 || got.Queued != 2 || got.LastError == nil {
+		t.Errorf("%+v", got)
+	}
+	full = false
+	if !s.commit() {
+		t.Fatal("not written")
+	}
+	if string(written.changes[id{"b", "a"}].value) != "2" || string(written.changes[id{"b", "b"}].value) != "1" || !written.drops["old"] {
+		t.Errorf("wrote %v", written)
+	}
+	if got := s.Stats(); got.LastError != nil || got.Queued != 0 || got.Written != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestQueueBounds(t *testing.T) {
+	b := newBatch()
+	big := make([]byte, 1<<20)
+	took := 0
+	for i := range 100 {
+		if b.add(id{"b", fmt.Sprint(i)}, change{value: big}) {
+			took++
+		}
+	}
+	if took != 31 || b.octets > maxOctets {
+		t.Errorf("took %d MiB, %d octets", took, b.octets)
+	}
+	b.drop("b")
+	if b.octets != 0 || len(b.changes) != 0 {
+		t.Errorf("after drop: %d octets", b.octets)
+	}
+	for i := range maxQueued + 10 {
+		b.add(id{"b", fmt.Sprint(i)}, change{})
+	}
+	if len(b.changes) != maxQueued {
+		t.Errorf("%d records wait", len(b.changes))
+	}
+	if !b.add(id{"b", "1"}, change{value: []byte("newer")}) {
+		t.Error("no room for a newer value of the same record")
+	}
+}
+
+// TestSlowDisk: those who put never wait, and Close not for ever.
+func TestSlowDisk(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "state.db"))
+	hold := make(chan struct{})
+	s.write = func(batch) error { <-hold; return nil }
+	begun := time.Now()
+	for i := range 1000 {
+		s.Bucket("b").Put(fmt.Sprint(i), nil)
+	}
+	if took := time.Since(begun); took > time.Second {
+		t.Errorf("1000 records took %v to queue", took)
+	}
+	if err := s.Close(); !errors.Is(err, ErrNotFlushed) {
+		t.Errorf("closed with %v", err)
+	}
+	close(hold)
+	<-s.done
+}

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+const maxKey = bbolt.MaxKeySize
+
+// id names one record.
+type id struct{ bucket, key string }
+
+// change is what will become of a record.
+type change struct {
+	value  []byte
+	remove bool
+}
+
+// batch is what waits to be written: buckets to drop, then the last change of
+// each record.
+type batch struct {
+	drops   map[string]bool
+	changes map[id]change
+	octets  int
+}
+
+func newBatch() batch {
+	return batch{drops: map[string]bool{}, changes: map[id]change{}}
+}
+
+func (b *batch) empty() bool { return len(b.changes) == 0 && len(b.drops) == 0 }
+
+func size(i id, c change) int { return len(i.bucket) + len(i.key) + len(c.value) }
+
+// add puts a change in the place of an older one of the same record, and
+// reports whether there was room for it.
+func (b *batch) add(i id, c change) bool {
+	old, replaces := b.changes[i]
+	octets := b.octets + size(i, c)
+	if replaces {
+		octets -= size(i, old)
+	}
+	if octets > maxOctets || !replaces && len(b.changes) == maxQueued {
+		return false
+	}
+	b.changes[i], b.octets = c, octets
+	return true
+}
+
+func (b *batch) drop(bucket string) {
+	for i, c := range b.changes {
+		if i.bucket == bucket {
+			delete(b.changes, i)
+			b.octets -= size(i, c)
+		}
+	}
+	b.drops[bucket] = true
+}
+
+// under puts an older batch below b: what b says of a record counts. It
+// returns how many changes there was no room for.
+func (b *batch) under(old batch) (lost int) {
+	for i, c := range old.changes {
+		if _, newer := b.changes[i]; newer || b.drops[i.bucket] {
+			continue
+		}
+		if !b.add(i, c) {
+			lost++
+		}
+	}
+	for bucket := range old.drops {
+		b.drops[bucket] = true
+	}
+	return lost
+}
+
+func (s *Store) enqueue(i id, c change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || i.key == "" || len(i.key) > maxKey || !s.queue.add(i, c) {
+		s.stats.Overflows++
+		return
+	}
+	s.signal()
+}
+
+func (s *Store) drop(bucket string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		s.stats.Overflows++
+		return
+	}
+	s.queue.drop(bucket)
+	s.signal()
+}
+
+func (s *Store) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run is the writer: it waits for records, gives them a moment to gather, and
+// commits them together, until the store is closed.
+func (s *Store) run() {
+	defer close(s.done)
+	for {
+		select {
+		case <-s.wake:
+		case <-s.closing:
+			s.finish()
+			return
+		}
+		delay := groupDelay
+		for !s.pause(delay) && !s.commit() {
+			delay = retryDelay
+		}
+	}
+}
+
+// pause waits, and reports whether the store was closed meanwhile.
+func (s *Store) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-s.closing:
+		return true
+	}
+}
+
+func (s *Store) finish() {
+	s.commit()
+	if s.db == nil {
+		return
+	}
+	if err := guarded(s.db.Close); err != nil {
+		s.report(&Error{s.path, err})
+	}
+}
+
+// commit writes the queue and reports whether that worked. What could not be
+// written goes back into the queue, below what has come since.
+func (s *Store) commit() bool {
+	s.mu.Lock()
+	taken := s.queue
+	s.queue = newBatch()
+	s.mu.Unlock()
+	if taken.empty() {
+		return true
+	}
+	err := s.write(taken)
+	s.mu.Lock()
+	begins := err != nil && s.stats.LastError == nil
+	if s.stats.LastError = err; err == nil {
+		s.stats.Written += int64(len(taken.changes))
+	} else {
+		s.stats.Failures++
+		s.stats.Overflows += int64(s.queue.under(taken))
+	}
+	s.mu.Unlock()
+	if begins {
+		s.report(&Error{s.path, err})
+	}
+	return err == nil
+}
+
+func (s *Store) report(err error) {
+	if s.options.Report != nil {
+		s.options.Report(err)
+	}
+}
+
+// writeFile commits a batch to the file in one transaction.
+func (s *Store) writeFile(b batch) error {
+	return guarded(func() error {
+		err := s.db.Update(b.apply)
+		if errors.Is(err, bbolt.ErrDatabaseReadOnly) {
+			return ErrReadOnly
+		}
+		return err
+	})
+}
+
+func (b *batch) apply(tx *bbolt.Tx) error {
+	for name := range b.drops {
+		if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolt.ErrBucketNotFound) {
+			return err
+		}
+	}
+	for i, c := range b.changes {
+		bucket, err := tx.CreateBucketIfNotExists([]byte(i.bucket))
+		if err != nil {
+			return err
+		}
+		if c.remove {
+			err = bucket.Delete([]byte(i.key))
+		} else {
+			err = bucket.Put([]byte(i.key), c.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
