@@ -21,9 +21,14 @@ import (
 // [[key]], each key on lines of its own, is the file written anew: plain then
 // is true, and the comments are lost.
 func RotateKeyFile(path string, now time.Time, o RotateOptions) (result Rotation, plain bool, err error) {
-	if path, err = filepath.EvalSymlinks(path); err != nil {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Rotation{}, false, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	if err != nil {
 		return Rotation{}, false, err
 	}
+	path = target
 	err = replaceFile(path, func() ([]byte, error) {
 		present, err := LoadKeys(path)
 		if err != nil {

@@ -20,7 +20,6 @@ func notYetThere() map[string]string {
 		"origin":           "whether the original was ours",
 		"flood":            "floods",
 		"domain":           "settings of one domain",
-		"admin.control":    "commands to the running daemon",
 
 		"policy.never-sends":    "addresses that never write",
 		"policy.flood":          "floods",
