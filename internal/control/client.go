@@ -15,14 +15,14 @@ import (
 // ErrNoDaemon is the error where nobody answers on the socket.
 var ErrNoDaemon = errors.New("no daemon answers")
 
-// Failure is what the daemon answered when it could not do what was asked.
-type Failure []string
+// DaemonErrors is what the daemon answered when it could not do what was asked.
+type DaemonErrors []string
 
 // Error gives one message a line.
-func (f Failure) Error() string { return strings.Join(f, "\n") }
+func (f DaemonErrors) Error() string { return strings.Join(f, "\n") }
 
 // Unwrap gives each message as an error of its own.
-func (f Failure) Unwrap() []error {
+func (f DaemonErrors) Unwrap() []error {
 	all := make([]error, len(f))
 	for i, message := range f {
 		all[i] = errors.New(message)
@@ -41,7 +41,7 @@ const answerTimeout = workTimeout + ioTimeout
 
 // Call has the daemon answer a verb and puts the answer into result. args may
 // be nil. It returns ErrNoDaemon, fs.ErrPermission where the socket is another
-// user's, a Failure, or what else went wrong on the way.
+// user's, a DaemonErrors, or what else went wrong on the way.
 func (c Client) Call(ctx context.Context, verb string, args, result any) error {
 	req := request{Verb: verb}
 	if args != nil {
@@ -59,7 +59,7 @@ func (c Client) Call(ctx context.Context, verb string, args, result any) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", c.Path, err)
 	case len(a.Errors) > 0:
-		return Failure(a.Errors)
+		return DaemonErrors(a.Errors)
 	}
 	return json.Unmarshal(a.Result, result)
 }

@@ -66,7 +66,7 @@ func TestCall(t *testing.T) {
 		"what":  `unknown request "what": is the daemon of another version?`,
 	} {
 		err := c.Call(t.Context(), verb, nil, &got)
-		var f Failure
+		var f DaemonErrors
 		if !errors.As(err, &f) || err.Error() != want {
 			t.Errorf("%s: %v", verb, err)
 		}
