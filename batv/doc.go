@@ -42,7 +42,8 @@
 // expired and counts as unknown from then on. To change keys without losing a
 // bounce, add the next one with SignFrom a day ahead, so that every host has it
 // when the first host signs with it, and give the present one that same moment
-// as Retired: one change to the file, and all hosts switch together.
+// as Retired: one change to the file, and all hosts switch together. [RotateKeyFile]
+// does that.
 //
 // # What it refuses to be
 //

@@ -1,8 +1,6 @@
 package batv
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -52,25 +50,12 @@ func LoadKeys(path string) (*Keyring, error) {
 // behind. A file that is there already is left alone; the error then is
 // fs.ErrExist. The file system must have hard links.
 func CreateKeyFile(path string, now time.Time) (*Keyring, error) {
-	secret := make([]byte, secretSize)
-	rand.Read(secret) // never fails
-	created := now.UTC().Truncate(time.Second)
-	text := fmt.Sprintf(newKeyFile, base64.StdEncoding.EncodeToString(secret), created.Format(time.RFC3339))
-	if err := writeNew(path, []byte(text)); err != nil {
+	key := Key{Secret: newSecret(), Signing: true, Created: now.UTC().Truncate(time.Second)}
+	if err := writeNew(path, formatKeys([]Key{key})); err != nil {
 		return nil, err
 	}
-	return NewKeyring(Key{Secret: secret, Signing: true, Created: created})
+	return NewKeyring(key)
 }
-
-const newKeyFile = `# Keys that sign the envelope senders of this site (BATV).
-# Whoever can read this file can make tags that pass: keep its mode at 0600.
-
-[[key]]
-number  = 0
-secret  = "base64:%s"
-signing = true
-created = %s
-`
 
 // writeNew puts data into a new file at path. The data is on the disk under
 // another name before it gets its own; unlike a rename, a link never takes the

@@ -18,7 +18,6 @@ func notYetThere() map[string]string {
 		"dnsbl":            "DNS lists",
 		"origin":           "whether the original was ours",
 		"flood":            "floods",
-		"admin.control":    "commands to the running daemon",
 
 		"policy.flood":          "floods",
 		"policy.origin-proven":  "whether the original was ours",

@@ -10,19 +10,20 @@ import (
 // introduce says what the daemon will and will not do, and which lines make
 // an MTA ask it.
 func (d *daemon) introduce() {
-	for _, why := range idle(d.cfg) {
-		d.log.Warn(why)
+	log := d.journal.Log()
+	for _, why := range idle(d.current().cfg) {
+		log.Warn(why)
 	}
 	if len(d.mail) == 0 {
 		return
 	}
 	at := reachable(d.mail[0].Addr())
 	address := mtaAddress(at)
-	d.log.Info("Postfix: add to main.cf", "line", "smtpd_milters = "+address)
-	d.log.Info("Postfix: add to main.cf", "line", "non_smtpd_milters = "+address)
-	d.log.Info("Postfix: add to main.cf", "line", "internal_mail_filter_classes = bounce")
-	d.log.Info("Postfix: add to main.cf", "line", "milter_default_action = tempfail")
-	d.log.Info("Sendmail: add to sendmail.mc", "line", fmt.Sprintf("INPUT_MAIL_FILTER(`backscatter', `S=%s, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl", sendmailAddress(at)))
+	log.Info("Postfix: add to main.cf", "line", "smtpd_milters = "+address)
+	log.Info("Postfix: add to main.cf", "line", "non_smtpd_milters = "+address)
+	log.Info("Postfix: add to main.cf", "line", "internal_mail_filter_classes = bounce")
+	log.Info("Postfix: add to main.cf", "line", "milter_default_action = tempfail")
+	log.Info("Sendmail: add to sendmail.mc", "line", fmt.Sprintf("INPUT_MAIL_FILTER(`backscatter', `S=%s, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl", sendmailAddress(at)))
 }
 
 // idle tells what the configuration keeps the daemon from doing, and what it

@@ -51,6 +51,10 @@ func newKeysCommand(s *site) *cobra.Command {
 		Short: "List the keys, without their secrets",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, _, err := s.config()
+			if err != nil {
+				return err
+			}
 			path, err := file()
 			if err != nil {
 				return err
@@ -62,25 +66,46 @@ func newKeysCommand(s *site) *cobra.Command {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "KEY\tSTATE\tCREATED\tDOMAINS")
 			for _, k := range ring.Keys() {
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", k.Number, keyState(k, time.Now()), day(k.Created), domains(k))
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", k.Number, keyState(ring, k, time.Now(), lifetimeDays(cfg)), day(k.Created), domains(k))
 			}
 			return w.Flush()
 		},
-	})
+	}, newRotateCommand(s, &path))
 	return keys
 }
 
-// keyState says what a key does at the given time.
-func keyState(k batv.Key, now time.Time) string {
+// keyState says what a key does at the given time; lifetime is that of tags, in
+// days.
+func keyState(ring *batv.Keyring, k batv.Key, now time.Time, lifetime int) string {
 	switch {
 	case !k.Retired.IsZero() && !k.Retired.After(now):
-		return "retired " + day(k.Retired)
-	case !k.SignFrom.IsZero() && k.SignFrom.After(now):
-		return "signs from " + k.SignFrom.UTC().Format(time.RFC3339)
-	case k.Signing:
-		return "signs"
+		last := k.Retired.AddDate(0, 0, lifetime)
+		if batv.DayOf(now) > batv.DayOf(last) {
+			return "retired " + day(k.Retired) + ", verifies no more"
+		}
+		return "retired, verifies until " + day(last)
+	case k.SignFrom.After(now):
+		return "verifies, signs from " + k.SignFrom.UTC().Format(time.RFC3339)
+	case !signs(ring, k, now):
+		return "verifies"
+	case !k.Retired.IsZero():
+		return "signs until " + k.Retired.UTC().Format(time.RFC3339)
 	}
-	return "verifies"
+	return "signs"
+}
+
+// signs reports whether a key is the one that signs, for one of its domains at
+// least.
+func signs(ring *batv.Keyring, k batv.Key, now time.Time) bool {
+	for _, domain := range append([]string{""}, k.Domains...) {
+		if (domain == "") != (len(k.Domains) == 0) {
+			continue
+		}
+		if signer, ok := ring.Signer(domain, now); ok && signer.ID() == k.ID() {
+			return true
+		}
+	}
+	return false
 }
 
 func day(t time.Time) string {

@@ -53,6 +53,8 @@ func newRootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&site.stateDir, "state", "", "`folder` for keys and records (default $STATE_DIRECTORY, else "+systemState+" as root, else $XDG_STATE_HOME/backscatter-milter)")
 	root.AddCommand(
 		newServeCommand(site),
+		newStatusCommand(site),
+		newReloadCommand(site),
 		newSignCommand(site),
 		newVerifyCommand(site),
 		newKeysCommand(site),

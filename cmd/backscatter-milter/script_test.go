@@ -1,17 +1,22 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"regexp"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
@@ -44,6 +49,8 @@ func TestScripts(t *testing.T) {
 			"get":    cmdGet,
 			"occupy": cmdOccupy,
 			"config": cmdConfig,
+			"hangup": cmdHangup,
+			"until":  cmdUntil,
 		},
 	})
 }
@@ -116,6 +123,34 @@ func cmdGet(ts *testscript.TestScript, _ bool, args []string) {
 			_, err = fmt.Fprintf(ts.Stdout(), "%d\n%s", r.StatusCode, body)
 		}
 		return err
+	}))
+}
+
+// cmdHangup sends SIGHUP to what runs in the background.
+func cmdHangup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+	}
+}
+
+// cmdUntil waits until the status of the daemon at a control socket matches an
+// expression: until SOCKET EXPRESSION.
+func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)^" + args[1])
+	ts.Check(eventually(func() error {
+		var status control.Status
+		c := control.Client{Path: ts.MkAbs(args[0]), Now: time.Now}
+		if err := c.Call(context.Background(), control.VerbStatus, nil, &status); err != nil {
+			return err
+		}
+		var b strings.Builder
+		if err := status.Write(&b); err != nil {
+			return err
+		}
+		if !want.MatchString(b.String()) {
+			return fmt.Errorf("no %s in\n%s", want, b.String())
+		}
+		return nil
 	}))
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/admin"
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -29,102 +32,150 @@ func newServeCommand(s *site) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the milter",
-		Long: "Run the milter in the foreground until SIGTERM or SIGINT. At a signal no new\n" +
-			"connection is taken, and messages that are under way are finished.",
+		Long: "Run the milter in the foreground until SIGTERM or SIGINT. At such a signal no new\n" +
+			"connection is taken, and messages that are under way are finished. SIGHUP loads\n" +
+			"configuration and keys anew, as the command reload does.",
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
-			return serve(ctx, s, cmd.ErrOrStderr())
+			hangup := make(chan os.Signal, 1)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			return serve(ctx, s, hangup, cmd.ErrOrStderr())
 		},
 	}
 }
 
-// serve runs the daemon until ctx ends.
-func serve(ctx context.Context, s *site, stderr io.Writer) error {
+// serve runs the daemon until ctx ends; at each hangup it loads its settings
+// anew.
+func serve(ctx context.Context, s *site, hangup <-chan os.Signal, stderr io.Writer) error {
 	cfg, from, err := s.config()
 	if err != nil {
 		return err
 	}
 	buffer := maillog.NewBuffer(stderr)
 	defer buffer.Close()
-	log := newLog(cfg, buffer)
-	log.Info("starting", "version", version, "config", from)
+	j := newJournal(buffer, cfg.Log)
+	j.Log().Info("starting", "version", version, "config", from)
 
-	milter.LogLibrary(func(warning string) { log.Debug("milter library", "warning", warning) })
-	d, err := newDaemon(s, cfg, log)
+	milter.LogLibrary(func(warning string) { j.Log().Debug("milter library", "warning", warning) })
+	d, err := newDaemon(s, cfg, from, j)
 	if err != nil {
 		return err
 	}
-	return d.run(ctx)
-}
-
-func newLog(cfg *config.Config, w io.Writer) *maillog.Log {
-	key := make([]byte, 32)
-	rand.Read(key)
-	return maillog.New(w, maillog.Options{Log: cfg.Log, OmitTime: os.Getenv("JOURNAL_STREAM") != "", HashKey: key})
+	return d.run(ctx, hangup)
 }
 
 // daemon is a running milter with all that belongs to it.
 type daemon struct {
-	cfg     *config.Config
-	log     *maillog.Log
+	site    *site
+	started time.Time
+	begun   *config.Config // with which it was started
+	journal *journal
 	metrics *metrics.Metrics
+	known   policy.Unknown // of the site; outlives reloads
 	server  *milter.Server
 	admin   *http.Server
+	control *control.Server
 	mail    []net.Listener
 	pages   net.Listener // nil without admin.listen
+	socket  net.Listener // of control
+
+	reloading sync.Mutex // held by the one reload that is under way
+	inForce   atomic.Pointer[settings]
+	reloaded  atomic.Pointer[control.Reload] // the last one; nil before the first
 }
 
+// settings are what a reload replaces.
+type settings struct {
+	cfg     *config.Config
+	from    string // the file, or theDefaults
+	keys    *batv.Keyring
+	keyFile string
+}
+
+func (d *daemon) current() *settings { return d.inForce.Load() }
+
 // newDaemon opens everything that can be refused before mail is served.
-func newDaemon(s *site, cfg *config.Config, log *maillog.Log) (*daemon, error) {
-	keys, err := openKeys(s, cfg, log)
+func newDaemon(s *site, cfg *config.Config, from string, j *journal) (*daemon, error) {
+	first := &settings{cfg: cfg, from: from}
+	var err error
+	if first.keys, first.keyFile, err = openKeys(s, cfg, j.Log()); err != nil {
+		return nil, err
+	}
+	d := &daemon{site: s, started: time.Now(), begun: cfg, journal: j, metrics: metrics.New(version)}
+	judge, err := milter.NewSettings(policy.NewSettings(cfg, first.keys, &d.known))
 	if err != nil {
 		return nil, err
 	}
-	settings, err := milter.NewSettings(policy.NewSettings(cfg, keys, &policy.Unknown{}))
-	if err != nil {
-		return nil, err
-	}
-	d := &daemon{cfg: cfg, log: log, metrics: metrics.New(version)}
+	d.inForce.Store(first)
 	d.server = milter.NewServer(milter.Options{
-		Settings:       settings,
-		Observer:       observer{log, d.metrics},
+		Settings:       judge,
+		Observer:       observer{j, d.metrics},
 		Now:            time.Now,
 		MaxConnections: cfg.MaxConnections,
 	})
 	d.admin = admin.NewServer(admin.Source{Metrics: d.metrics.Handler(), Ready: d.ready, Token: cfg.Admin.Token})
-	if d.mail, err = milter.Listen(cfg); err != nil {
-		return nil, err
-	}
-	if d.pages, err = listenAdmin(cfg.Admin); err != nil {
-		for _, l := range d.mail {
-			err = errors.Join(err, l.Close())
+	d.control = control.NewServer(control.Options{Verbs: d.verbs(), Now: time.Now, Failed: observer{j, d.metrics}.Failed})
+	if err := d.listen(s, cfg); err != nil {
+		for _, l := range append(d.mail, d.pages, d.socket) {
+			if l != nil {
+				err = errors.Join(err, l.Close())
+			}
 		}
-		return nil, fmt.Errorf("admin: %w", err)
+		return nil, err
 	}
 	return d, nil
 }
 
-// openKeys loads the key file, making it at the first start.
-func openKeys(s *site, cfg *config.Config, log *maillog.Log) (*batv.Keyring, error) {
-	path, err := s.keyPath(cfg)
+// listen opens the listeners: those for mail, for the pages, for commands.
+func (d *daemon) listen(s *site, cfg *config.Config) (err error) {
+	if d.mail, err = milter.Listen(cfg); err != nil {
+		return err
+	}
+	if d.pages, err = listenAdmin(cfg.Admin); err != nil {
+		return fmt.Errorf("admin: %w", err)
+	}
+	d.socket, err = listenControl(s, cfg)
+	return err
+}
+
+// listenControl opens the control socket, making the state folder.
+func listenControl(s *site, cfg *config.Config) (net.Listener, error) {
+	path, err := s.controlPath(cfg)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := batv.LoadKeys(path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, hintError{fmt.Errorf("control socket: %w", err), "name another folder with --state, or another path under [admin] control"}
+	}
+	l, err := control.Listen(path)
+	if errors.Is(err, control.ErrInUse) {
+		err = hintError{err, "a second daemon needs a state folder of its own: name one with --state"}
+	}
+	return l, err
+}
+
+// openKeys loads the key file, making it at the first start.
+func openKeys(s *site, cfg *config.Config, log *maillog.Log) (keys *batv.Keyring, path string, err error) {
+	if path, err = s.keyPath(cfg); err != nil {
+		return nil, "", err
+	}
+	keys, err = batv.LoadKeys(path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return keys, err
+		return keys, path, err
 	}
 	keys, err = s.createKeys(path, time.Now())
 	if errors.Is(err, fs.ErrExist) { // another daemon has just made it
-		return batv.LoadKeys(path)
+		keys, err = batv.LoadKeys(path)
+		return keys, path, err
 	}
 	if err != nil {
-		return nil, hintError{fmt.Errorf("cannot make a key file: %w", err), "name another folder with --state"}
+		return nil, "", hintError{fmt.Errorf("cannot make a key file: %w", err), "name another folder with --state"}
 	}
 	log.Info("made a key file, keep it: bounces to mail signed with a lost key cannot be told from forgeries", "file", path)
-	return keys, nil
+	return keys, path, nil
 }
 
 // listenAdmin opens the admin listener, nil where there is to be none. A unix
@@ -148,7 +199,7 @@ func (d *daemon) ready() error {
 }
 
 // run serves mail until ctx ends or a listener fails.
-func (d *daemon) run(ctx context.Context) error {
+func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	failed := make(chan error, 2)
 	go func() { failed <- d.server.Serve(d.mail...) }()
 	if d.pages != nil {
@@ -158,24 +209,36 @@ func (d *daemon) run(ctx context.Context) error {
 			}
 		}()
 	}
+	go d.control.Serve(d.socket)
+	log := d.journal.Log()
 	for _, l := range d.mail {
-		d.log.Info("listening", "address", mtaAddress(l.Addr()))
+		log.Info("listening", "address", mtaAddress(l.Addr()))
 	}
 	d.introduce()
-	var err error
-	select {
-	case <-ctx.Done():
-		d.log.Info("stopping: messages that are under way are finished")
-	case err = <-failed:
-	}
+	err := d.wait(ctx, hangup, failed)
 	return errors.Join(err, d.stop())
 }
 
+// wait serves hangups until ctx ends or a listener fails.
+func (d *daemon) wait(ctx context.Context, hangup <-chan os.Signal, failed <-chan error) error {
+	for {
+		select {
+		case <-hangup:
+			_, _ = d.reload() // has logged what is wrong
+		case <-ctx.Done():
+			d.journal.Log().Info("stopping: messages that are under way are finished")
+			return nil
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
 func (d *daemon) stop() error {
-	err := d.server.Stop(context.Background())
+	err := errors.Join(d.control.Close(), d.server.Stop(context.Background()))
 	if d.pages != nil {
 		err = errors.Join(err, d.admin.Close())
 	}
-	d.log.Info("stopped")
+	d.journal.Log().Info("stopped")
 	return err
 }

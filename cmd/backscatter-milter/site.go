@@ -23,6 +23,9 @@ type site struct {
 	stateDir   string // --state
 }
 
+// theDefaults stands for a file where none was loaded.
+const theDefaults = "the defaults"
+
 // config loads the configuration: --config, else $BACKSCATTER_MILTER_CONFIG,
 // else the system's file, else the defaults. from names what was loaded.
 func (s *site) config() (cfg *config.Config, from string, err error) {
@@ -35,7 +38,7 @@ func (s *site) config() (cfg *config.Config, from string, err error) {
 	}
 	cfg, err = config.Load(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
-		return config.Default(), "the defaults", nil
+		return config.Default(), theDefaults, nil
 	}
 	return cfg, path, err
 }
@@ -60,15 +63,21 @@ func (s *site) state() (string, error) {
 }
 
 // keyPath names the key file of the configuration.
-func (s *site) keyPath(cfg *config.Config) (string, error) {
-	if filepath.IsAbs(cfg.BATV.Keys) {
-		return cfg.BATV.Keys, nil
+func (s *site) keyPath(cfg *config.Config) (string, error) { return s.inState(cfg.BATV.Keys) }
+
+// controlPath names the control socket of the configuration.
+func (s *site) controlPath(cfg *config.Config) (string, error) { return s.inState(cfg.Admin.Control) }
+
+// inState names a file; a relative name is in the state folder.
+func (s *site) inState(name string) (string, error) {
+	if filepath.IsAbs(name) {
+		return name, nil
 	}
 	dir, err := s.state()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, cfg.BATV.Keys), nil
+	return filepath.Join(dir, name), nil
 }
 
 // keys loads the key file.

@@ -57,14 +57,16 @@ var rules = []rule{
 	{pkg: "internal/maillog", may: []string{"config", "internal/policy", "milter"}},
 	{pkg: "internal/metrics", may: []string{"internal/policy", "milter"}},
 	{pkg: "internal/admin", may: []string{"config"}},
+	{pkg: "internal/control", never: []string{"net/http"}},
+	{pkg: "internal/mtaconf", never: []string{"net/http"}},
 
 	{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
 			"batv", "classify", "config", "milter",
-			"internal/admin", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger", "internal/maillog",
-			"internal/metrics", "internal/mtatest", "internal/origin", "internal/policy", "internal/probe", "internal/spf",
-			"internal/store",
+			"internal/admin", "internal/control", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger",
+			"internal/maillog", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
+			"internal/probe", "internal/spf", "internal/store",
 		},
 	},
 }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+	"github.com/backscatter-milter/backscatter-milter/milter"
+)
+
+func newReloadCommand(s *site) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reload",
+		Short: "Have the running daemon load configuration and keys anew",
+		Long: "Have the running daemon load configuration and keys anew, as SIGHUP does.\n" +
+			"With one mistake in them all stays as it is. A message that has begun is judged\n" +
+			"to its end by the settings it began with.",
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var r control.Reloaded
+			if err := s.call(cmd.Context(), control.VerbReload, &r); err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "reloaded %s\n", r.Config)
+			for _, key := range r.Restart {
+				fmt.Fprintf(out, "%s takes effect after a restart\n", key)
+			}
+			return nil
+		},
+	}
+}
+
+// call has the running daemon do what a verb says.
+func (s *site) call(ctx context.Context, verb string, result any) error {
+	cfg, _, err := s.config()
+	if err != nil {
+		cfg = config.Default() // the daemon runs on what was there before the mistake
+	}
+	path, err := s.controlPath(cfg)
+	if err != nil {
+		return err
+	}
+	err = control.Client{Path: path, Now: time.Now}.Call(ctx, verb, nil, result)
+	switch {
+	case errors.Is(err, control.ErrNoDaemon):
+		return hintError{err, "if it runs, give the same --config and --state as it has; start it with: backscatter-milter serve"}
+	case errors.Is(err, fs.ErrPermission):
+		return hintError{err, "only root and the daemon's own user may ask it"}
+	}
+	return err
+}
+
+// reload brings configuration and keys into force, all of them or, where there
+// is a mistake in any, none. What happened is logged and kept for status.
+func (d *daemon) reload() (control.Reloaded, error) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	r := control.Reload{At: time.Now(), Errors: []string{}, Reloaded: control.Reloaded{Config: d.current().from, Restart: []string{}}}
+	next, judge, err := d.load()
+	if err != nil {
+		log := d.journal.Log()
+		for _, e := range flatten(err) {
+			r.Errors = append(r.Errors, e.Error())
+			log.Error("not reloaded, the settings from before are in force", "error", e)
+		}
+		d.reloaded.Store(&r)
+		return control.Reloaded{}, err
+	}
+	d.server.Reload(judge)
+	d.inForce.Store(next)
+	d.journal.set(next.cfg.Log)
+	r.Config = next.from
+	r.Restart = append(r.Restart, d.begun.NeedsRestart(next.cfg)...)
+	d.reloaded.Store(&r)
+	log := d.journal.Log()
+	log.Info("reloaded", "config", next.from, "keys", len(next.keys.Keys()))
+	for _, key := range r.Restart {
+		log.Warn("changed, and takes effect after a restart", "key", key)
+	}
+	for _, why := range idle(next.cfg) {
+		log.Warn(why)
+	}
+	return r.Reloaded, nil
+}
+
+// load reads what a reload brings into force. It tells every mistake in the
+// configuration and in the keys.
+func (d *daemon) load() (*settings, *milter.Settings, error) {
+	before := d.current()
+	cfg, from, err := d.site.config()
+	if err == nil && from == theDefaults && before.from != theDefaults {
+		err = fmt.Errorf("configuration: %s has vanished", before.from)
+	}
+	keyFile := before.keyFile
+	if err == nil {
+		keyFile, err = d.site.keyPath(cfg)
+	}
+	keys, keyErr := batv.LoadKeys(keyFile)
+	if keyErr != nil {
+		return nil, nil, errors.Join(err, fmt.Errorf("keys: %w", keyErr))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	judge, err := milter.NewSettings(policy.NewSettings(cfg, keys, &d.known))
+	return &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}, judge, err
+}
+
+// verbs are what commands can ask of the daemon.
+func (d *daemon) verbs() map[string]control.Handler {
+	return map[string]control.Handler{
+		control.VerbReload: func(context.Context, json.RawMessage) (any, error) { return d.reload() },
+		control.VerbStatus: func(context.Context, json.RawMessage) (any, error) { return d.status(time.Now()), nil },
+	}
+}

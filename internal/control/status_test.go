@@ -1,0 +1,98 @@
+package control
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func sample() *Status {
+	at := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	return &Status{
+		Version: "v1", Started: at, Now: at.Add(26*time.Hour + 5*time.Minute), Config: "/etc/c.toml", Mode: "enforce", Stage: "auto",
+		Listeners: []string{"inet:127.0.0.1:8895"}, Connections: 3, MaxConnections: 4096,
+		Domains: Domains{2, []string{"example.com", "example.net"}},
+		Signing: Signing{"true", map[string]uint64{"signed": 12, "null-sender": 3}},
+		Verdicts: []Verdict{
+			{"rcpt", "reject", "tag-forged", true, 9},
+			{"eom", "reject", "tag-missing", false, 1},
+		},
+		KeyFile: "/var/lib/keys.toml",
+		Keys:    []Key{{0, "signs until 2026-11-23T00:00:00Z", "2026-01-01", nil}, {1, "signs", "", []string{"example.net"}}},
+		Reload:  &Reload{At: at.Add(time.Hour), Errors: []string{"c.toml:1: wrong", "c.toml:2: wrong"}, Reloaded: Reloaded{Config: "c.toml"}},
+	}
+}
+
+func TestWrite(t *testing.T) {
+	var b strings.Builder
+	if err := sample().Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := `version      v1
+up           1d 2h, since 2026-11-21T10:00:00Z
+config       /etc/c.toml
+mode         enforce, stage auto
+listens at   inet:127.0.0.1:8895
+connections  3 of 4096
+domains      example.com, example.net
+sign         true
+key 0        signs until 2026-11-23T00:00:00Z
+key 1        signs, for example.net
+
+OUTGOING     MESSAGES
+null-sender  3
+signed       12
+
+VERDICT      ACTION  STAGE  DONE  COUNT
+tag-forged   reject  rcpt   yes   9
+tag-missing  reject  eom    no    1
+
+last reload 2026-11-21T11:00:00Z FAILED, the settings from before are in force:
+  c.toml:1: wrong
+  c.toml:2: wrong
+`
+	if d := cmp.Diff(want, b.String()); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	s := sample()
+	s.Reload = &Reload{At: s.Now, Reloaded: Reloaded{Restart: []string{"listen", "store"}}}
+	s.Domains = Domains{10000, make([]string, MaxNames)}
+	b.Reset()
+	if err := s.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"last reload 2026-11-22T12:05:00Z went well\nchanged, and in force after a restart: listen, store\n", "10000: "} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+// What is sent is what arrives, and errors and restart stand beside the time.
+func TestStatusJSON(t *testing.T) {
+	data, err := json.Marshal(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Status
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(*sample(), got); d != "" {
+		t.Errorf("(-sent +got):\n%s", d)
+	}
+	if !strings.Contains(string(data), `"reload":{"at":"2026-11-21T11:00:00Z","errors":["c.toml:1: wrong","c.toml:2: wrong"],"config":"c.toml","restart":null}`) {
+		t.Errorf("%s", data)
+	}
+}
+
+func TestShortly(t *testing.T) {
+	for d, want := range map[time.Duration]string{0: "0s", 61 * time.Second: "1m 1s", 3 * time.Hour: "3h 0m", 50 * time.Hour: "2d 2h"} {
+		if got := shortly(d); got != want {
+			t.Errorf("%v: %s", d, got)
+		}
+	}
+}
