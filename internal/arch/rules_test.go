@@ -24,7 +24,7 @@ var rules = []rule{
 	{pkg: "config", never: []string{"net/http"}},
 	{pkg: "internal/store", never: network},
 	{pkg: "internal/dnsbl"},
-	{pkg: "internal/probe"},
+	{pkg: "internal/probe", tests: []string{"batv"}},
 	{pkg: "internal/spf"},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
 	{pkg: "internal/arch"},

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	maxDomains = 10_000
-	againYes   = 24 * time.Hour   // after an acceptance,
-	againNo    = time.Hour        // a refusal: the postmaster may be at work on it
-	backoffMin = 10 * time.Second // and after an error, doubling
-	backoffMax = time.Hour
-	linger     = time.Minute // how long an address that got no reply stays ours
-	forgetting = 90 * 24 * time.Hour
+	maxDomains     = 10_000
+	againYes       = 24 * time.Hour   // after an acceptance,
+	againNo        = time.Hour        // a refusal: the postmaster may be at work on it
+	firstBackoff   = 10 * time.Second // and after an error, doubling
+	longestBackoff = time.Hour
+	linger         = time.Minute // how long an address that got no reply stays ours
+	forgetting     = 90 * 24 * time.Hour
 )
 
 // Store keeps small records by key. Put and Delete must not wait.
@@ -216,7 +216,7 @@ func (p *Prober) next() (domain, sender string, wait time.Duration) {
 	defer p.mu.Unlock()
 	now := p.o.Target.Now()
 	wait = time.Hour
-	if until := p.resume.Sub(now); until > 0 && until <= backoffMax {
+	if until := p.resume.Sub(now); until > 0 && until <= longestBackoff {
 		return "", "", until
 	}
 	var first time.Time
@@ -242,7 +242,7 @@ func (p *Prober) ask(ctx context.Context, domain, sender string) {
 		defer p.mu.Unlock()
 		s := p.domains[domain]
 		s.sender = "" // another one may do
-		s.due = p.o.Target.Now().Add(backoffMin)
+		s.due = p.o.Target.Now().Add(firstBackoff)
 		return
 	}
 	p.claim(q.addresses(), time.Time{})
@@ -296,13 +296,13 @@ func (p *Prober) answer(domain string, r Result) {
 	s := p.domains[domain]
 	if r.Err != nil {
 		s.err = r.Err.Error()
-		s.backoff = min(max(2*s.backoff, backoffMin), backoffMax)
+		s.backoff = min(max(2*s.backoff, firstBackoff), longestBackoff)
 		s.due = now.Add(s.backoff)
 		if ofSender(r.Err) {
 			s.sender = "" // the next one may fare better
 			return
 		}
-		p.pause = min(max(2*p.pause, backoffMin), backoffMax)
+		p.pause = min(max(2*p.pause, firstBackoff), longestBackoff)
 		p.resume = now.Add(p.pause)
 		return
 	}

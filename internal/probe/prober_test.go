@@ -75,7 +75,7 @@ func TestProberAsks(t *testing.T) {
 		if m.asked() != 0 {
 			t.Error("asked for a sender that is not signed")
 		}
-		time.Sleep(backoffMin + time.Second)
+		time.Sleep(firstBackoff + time.Second)
 		p.need()
 		if p.Layout(example) != PRVS || m.asked() != 1 {
 			t.Fatalf("%+v after %d questions", p.Findings(), m.asked())
@@ -132,7 +132,7 @@ func TestProberErrors(t *testing.T) {
 		}
 		p.Need("other.example.com", "a@other.example.com", time.Now())
 		m.answer("", accepting(prvs, plain))
-		time.Sleep(backoffMax + time.Minute)
+		time.Sleep(longestBackoff + time.Minute)
 		if p.Findings()[0].Err != "" || p.Layout("other.example.com") != PRVS {
 			t.Errorf("%+v", p.Findings())
 		}

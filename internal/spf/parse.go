@@ -133,7 +133,7 @@ func (t *term) parseNetwork(rest string) bool {
 
 // parseHost reads "[:domain][/bits4][//bits6]".
 func (t *term) parseHost(rest string) bool {
-	ok := true
+	var ok bool
 	if text, bits, long := strings.Cut(rest, "//"); long {
 		if t.bits6, ok = number(bits, 128); !ok {
 			return false

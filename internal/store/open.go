@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	boltErrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -114,7 +115,7 @@ func openError(err error, before fs.FileInfo) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, boltErrors.ErrTimeout):
 		return ErrLocked
 	case errors.As(err, &number), before == nil || before.Size() == 0:
 		return err

@@ -320,8 +320,10 @@ func TestFullDiskQueue(t *testing.T) {
 	s.Bucket("b").Put("a", []byte("1"))
 	s.Bucket("b").Put("b", []byte("1"))
 	s.Bucket("old").Drop()
-	if s.commit() || s.commit() {
-		t.Fatal("a full disk took records")
+	for range 2 {
+		if s.commit() {
+			t.Fatal("a full disk took records")
+		}
 	}
 	s.Bucket("b").Put("a", []byte("2"))
 	if len(r.list()) != 1 || !errors.Is(r.list()[0], syscall.ENOSPC) {

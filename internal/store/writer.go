@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	boltErrors "go.etcd.io/bbolt/errors"
 )
 
 const maxKey = bbolt.MaxKeySize
@@ -180,7 +181,7 @@ func (s *Store) report(err error) {
 func (s *Store) writeFile(b batch) error {
 	return guarded(func() error {
 		err := s.db.Update(b.apply)
-		if errors.Is(err, bbolt.ErrDatabaseReadOnly) {
+		if errors.Is(err, boltErrors.ErrDatabaseReadOnly) {
 			return ErrReadOnly
 		}
 		return err
@@ -189,7 +190,7 @@ func (s *Store) writeFile(b batch) error {
 
 func (b *batch) apply(tx *bbolt.Tx) error {
 	for name := range b.drops {
-		if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolt.ErrBucketNotFound) {
+		if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, boltErrors.ErrBucketNotFound) {
 			return err
 		}
 	}
