@@ -8,16 +8,12 @@ import "strings"
 // its line away.
 func notYetThere() map[string]string {
 	return map[string]string{
-		"public_addresses": "whether a domain is strict, own listings",
-		"our_relays":       "origin by the Received chain",
-		"all_mail_here":    "whether a domain is strict",
-		"store":            "what outlives a restart",
-		"batv.probe":       "asking the MTA whether tagged recipients are accepted",
-		"classify":         "telling notifications apart",
-		"rule":             "telling notifications apart",
-		"dnsbl":            "DNS lists",
-		"origin":           "whether the original was ours",
-		"flood":            "floods",
+		"our_relays": "origin by the Received chain",
+		"classify":   "telling notifications apart",
+		"rule":       "telling notifications apart",
+		"dnsbl":      "DNS lists",
+		"origin":     "whether the original was ours",
+		"flood":      "floods",
 
 		"policy.flood":          "floods",
 		"policy.origin-proven":  "whether the original was ours",

@@ -48,7 +48,7 @@ func another() map[string]string {
 		"public_addresses":    `["192.0.2.25"]`,
 		"our_relays":          `["mail.example.com"]`,
 		"all_mail_here":       `true`,
-		"store":               `"redis://localhost"`,
+		"store":               `"other.db"`,
 		"socket_mode":         `"0666"`,
 		"socket_group":        `"postfix"`,
 		"max_connections":     `1`,

@@ -34,14 +34,14 @@ func idle(cfg *config.Config) []string {
 		return []string{`mode = "off": nothing is signed, judged or changed`}
 	}
 	if cfg.Domains.Empty() {
-		why = append(why, "no domains are named: nothing is signed, judged or changed until domains = [...] names yours")
+		why = append(why, "no domains are named: they are learned from mail that comes in and goes out, and until then nothing is signed, judged or changed")
 	}
 	if cfg.BATV.Sign == config.SignAuto {
-		why = append(why, `[batv] sign = "auto" signs nothing yet: set sign = true once your MTA accepts tagged recipients`)
+		why = append(why, "nothing is signed until the MTA at "+cfg.BATV.Probe+" has been seen to accept tagged recipients")
 	}
 	switch cfg.Policy["tag-missing"] {
 	case config.ActionReject, config.ActionTempfail, config.ActionDiscard:
-		if cfg.BATV.Sign != config.SignOn {
+		if cfg.BATV.Sign == config.SignOff {
 			why = append(why, "[policy] tag-missing refuses, and this host does not sign: bounces of mail that no other host has signed are lost")
 		}
 		why = append(why, "[policy] tag-missing refuses every untagged message with a null sender, read receipts and reports among them")

@@ -9,6 +9,7 @@ import (
 type observer struct {
 	journal *journal
 	metrics *metrics.Metrics
+	known   *knowledge
 }
 
 func (o observer) Verdict(r policy.Record) {
@@ -16,15 +17,21 @@ func (o observer) Verdict(r policy.Record) {
 	o.journal.Log().Verdict(r)
 }
 
-func (o observer) Accepted(string) {}
+func (o observer) Accepted(recipient string) { o.known.accepted(recipient) }
 
 func (o observer) Sent(s policy.Sent) {
 	if s.Result != "" {
 		o.metrics.Signed(s.Result)
 	}
+	o.known.sent(s)
 }
 
-func (o observer) TagRefused(recipient string) { o.journal.Log().TagRefused(recipient) }
+func (o observer) TagRefused(recipient string) {
+	if o.known.tagRefused(recipient) {
+		o.metrics.Failed("genuine tag refused by the MTA")
+		o.journal.Log().TagRefused(recipient)
+	}
+}
 
 func (o observer) Connections(change int) { o.metrics.Connections(change) }
 

@@ -76,6 +76,7 @@ func (d *daemon) reload() (control.Reloaded, error) {
 		d.reloaded.Store(&r)
 		return control.Reloaded{}, err
 	}
+	d.known.reload(next.cfg, next.keys)
 	d.server.Reload(judge)
 	d.inForce.Store(next)
 	d.journal.set(next.cfg.Log)
@@ -112,7 +113,7 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	judge, err := milter.NewSettings(policy.NewSettings(cfg, keys, &d.known))
+	judge, err := milter.NewSettings(policy.NewSettings(cfg, keys, d.known))
 	return &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}, judge, err
 }
 

@@ -74,7 +74,7 @@ type daemon struct {
 	begun   *config.Config // with which it was started
 	journal *journal
 	metrics *metrics.Metrics
-	known   policy.Unknown // of the site; outlives reloads
+	known   *knowledge // of the site; outlives reloads
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -100,31 +100,39 @@ func (d *daemon) current() *settings { return d.inForce.Load() }
 // newDaemon opens everything that can be refused before mail is served.
 func newDaemon(s *site, cfg *config.Config, from string, j *journal) (*daemon, error) {
 	first := &settings{cfg: cfg, from: from}
-	var err error
-	if first.keys, first.keyFile, err = openKeys(s, cfg, j.Log()); err != nil {
-		return nil, err
-	}
 	d := &daemon{site: s, started: time.Now(), begun: cfg, journal: j, metrics: metrics.New(version)}
-	judge, err := milter.NewSettings(policy.NewSettings(cfg, first.keys, &d.known))
+	tell := observer{journal: j, metrics: d.metrics}
+	d.known = openKnowledge(s, cfg, j, tell.Failed)
+	tell.known = d.known
+	d.metrics.Watch(metrics.Known{
+		Strict:        func() map[string]bool { return d.known.strictness(time.Now()) },
+		StoreFailures: d.known.storeFailures,
+	})
+	var err error
+	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
+		return nil, errors.Join(err, d.known.close())
+	}
+	d.known.keys.Store(first.keys)
+	judge, err := milter.NewSettings(policy.NewSettings(cfg, first.keys, d.known))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.known.close())
 	}
 	d.inForce.Store(first)
 	d.server = milter.NewServer(milter.Options{
 		Settings:       judge,
-		Observer:       observer{j, d.metrics},
+		Observer:       tell,
 		Now:            time.Now,
 		MaxConnections: cfg.MaxConnections,
 	})
 	d.admin = admin.NewServer(admin.Source{Metrics: d.metrics.Handler(), Ready: d.ready, Token: cfg.Admin.Token})
-	d.control = control.NewServer(control.Options{Verbs: d.verbs(), Now: time.Now, Failed: observer{j, d.metrics}.Failed})
+	d.control = control.NewServer(control.Options{Verbs: d.verbs(), Now: time.Now, Failed: tell.Failed})
 	if err := d.listen(s, cfg); err != nil {
 		for _, l := range append(d.mail, d.pages, d.socket) {
 			if l != nil {
 				err = errors.Join(err, l.Close())
 			}
 		}
-		return nil, err
+		return nil, errors.Join(err, d.known.close())
 	}
 	return d, nil
 }
@@ -158,13 +166,19 @@ func listenControl(s *site, cfg *config.Config) (net.Listener, error) {
 }
 
 // openKeys loads the key file, making it at the first start.
-func openKeys(s *site, cfg *config.Config, log *maillog.Log) (keys *batv.Keyring, path string, err error) {
+func openKeys(s *site, cfg *config.Config, known *knowledge, log *maillog.Log) (keys *batv.Keyring, path string, err error) {
 	if path, err = s.keyPath(cfg); err != nil {
 		return nil, "", err
 	}
 	keys, err = batv.LoadKeys(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, path, err
+	}
+	if until := known.abroad(time.Now()); !until.IsZero() {
+		return nil, "", hintError{
+			fmt.Errorf("the key file %s is gone, and mail signed with its keys may bounce until %s: a new file would make forgeries of genuine bounces", path, until.UTC().Format(time.DateOnly)),
+			"bring it back from a backup or from another host of this site; to do without: backscatter-milter keys init",
+		}
 	}
 	keys, err = s.createKeys(path, time.Now())
 	if errors.Is(err, fs.ErrExist) { // another daemon has just made it
@@ -214,6 +228,9 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	for _, l := range d.mail {
 		log.Info("listening", "address", mtaAddress(l.Addr()))
 	}
+	background, stop := context.WithCancel(ctx)
+	defer stop()
+	go d.known.run(background)
 	d.introduce()
 	err := d.wait(ctx, hangup, failed)
 	return errors.Join(err, d.stop())
@@ -239,6 +256,7 @@ func (d *daemon) stop() error {
 	if d.pages != nil {
 		err = errors.Join(err, d.admin.Close())
 	}
+	err = errors.Join(err, d.known.close())
 	d.journal.Log().Info("stopped")
 	return err
 }

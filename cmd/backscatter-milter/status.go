@@ -64,6 +64,8 @@ func (d *daemon) status(now time.Time) *control.Status {
 		KeyFile:        current.keyFile,
 		Keys:           keyStates(current, now),
 		Reload:         d.reloaded.Load(),
+		Known:          d.known.status(cfg, now),
+		Store:          d.known.storeStatus(),
 	}
 	for _, l := range d.mail {
 		s.Listeners = append(s.Listeners, mtaAddress(l.Addr()))

@@ -34,6 +34,9 @@ type Status struct {
 	KeyFile        string    `json:"key_file"`
 	Keys           []Key     `json:"keys"`
 	Reload         *Reload   `json:"reload"` // the last one, null before the first
+
+	Known []KnownDomain `json:"known"` // the first hundred
+	Store Store         `json:"store"`
 }
 
 // Domains are the domains of this site.
@@ -84,7 +87,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeKeys, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()
@@ -107,7 +110,7 @@ func (d Domains) String() string {
 	const few = 10
 	switch {
 	case d.Count == 0:
-		return "none named"
+		return "none named: they are learned"
 	case d.Count > few:
 		return fmt.Sprintf("%d: %s ...", d.Count, strings.Join(d.Names[:min(few, len(d.Names))], ", "))
 	}

@@ -23,6 +23,12 @@ func sample() *Status {
 		KeyFile: "/var/lib/keys.toml",
 		Keys:    []Key{{0, "signs until 2026-11-23T00:00:00Z", "2026-01-01", nil}, {1, "signs", "", []string{"example.net"}}},
 		Reload:  &Reload{At: at.Add(time.Hour), Errors: []string{"c.toml:1: wrong", "c.toml:2: wrong"}, Reloaded: Reloaded{Config: "c.toml"}},
+		Known: []KnownDomain{
+			{Domain: "example.com", Ours: true, Layout: "prvs", Reply: "250 2.1.5 Ok", Since: at, Days: 2,
+				Missing: []string{"it has signed on 2 of 3 days"}, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
+			{Domain: "example.net", Ours: true, Strict: true, Layout: "subaddress", CatchAll: true},
+		},
+		Store: Store{Path: "/var/lib/state.db"},
 	}
 }
 
@@ -39,8 +45,18 @@ listens at   inet:127.0.0.1:8895
 connections  3 of 4096
 domains      example.com, example.net
 sign         true
+store        /var/lib/state.db
 key 0        signs until 2026-11-23T00:00:00Z
 key 1        signs, for example.net
+
+example.com       not strict
+  tags come home  prvs 250 2.1.5 Ok
+  signing since   2026-11-21T10:00:00Z, on 2 days
+  missing         it has signed on 2 of 3 days
+  gap             2026-11-21T09:00:00Z to 2026-11-21T10:00:00Z: the daemon was not running
+
+example.net       strict
+  tags come home  subaddress; the MTA accepts any tagged recipient, known or not
 
 OUTGOING     MESSAGES
 null-sender  3

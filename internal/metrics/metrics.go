@@ -54,6 +54,36 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
+// Known is what the daemon has found out, asked when the metrics are read.
+type Known struct {
+	Strict        func() map[string]bool // by domain
+	StoreFailures func() int64
+}
+
+var strictDesc = prometheus.NewDesc("backscatter_domain_strict", "1 where a missing tag means something for the domain, else 0.", []string{"domain"}, nil)
+
+// Watch adds what is known to the metrics. Call it once.
+func (m *Metrics) Watch(k Known) {
+	m.registry.MustRegister(strictness{k}, prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Name: "backscatter_store_errors_total", Help: "Records that were dropped and writes that failed."},
+		func() float64 { return float64(k.StoreFailures()) }))
+}
+
+// strictness collects backscatter_domain_strict.
+type strictness struct{ known Known }
+
+func (strictness) Describe(ch chan<- *prometheus.Desc) { ch <- strictDesc }
+
+func (s strictness) Collect(ch chan<- prometheus.Metric) {
+	for domain, strict := range s.known.Strict() {
+		value := 0.0
+		if strict {
+			value = 1
+		}
+		ch <- prometheus.MustNewConstMetric(strictDesc, prometheus.GaugeValue, value, domain)
+	}
+}
+
 // Handler serves the metrics in the Prometheus text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

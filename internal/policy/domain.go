@@ -24,6 +24,9 @@ type Site interface {
 	// that share a domain may by mistake hold different keys under one number.
 	Prove(key batv.KeyID)
 	Proven(key batv.KeyID) bool
+	// Probing reports whether the recipient is one that the daemon itself is
+	// asking the MTA for: its tag is our own and proves nothing.
+	Probing(recipient string) bool
 }
 
 // domain is what holds for the addresses of one domain: the global settings,

@@ -75,9 +75,9 @@ func (m *Message) Recipient(address string) Facts {
 }
 
 // Accept notes that the recipient takes part in the transaction, and that a tag
-// which verified has proved its key.
+// which came from outside and verified has proved its key.
 func (m *Message) Accept(f *Facts) {
-	if f.Tag().Result == batv.Valid {
+	if m.Kind.Untrusted() && f.Tag().Result == batv.Valid && !m.settings.site.Probing(f.Address) {
 		m.settings.site.Prove(f.Tag().KeyID)
 	}
 	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {

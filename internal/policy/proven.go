@@ -23,6 +23,9 @@ func (*Unknown) Strict(string) bool { return false }
 // Layout reports that no layout has been seen to come home.
 func (*Unknown) Layout(string) batv.Layout { return batv.LayoutNone }
 
+// Probing reports that nothing is asked for.
+func (*Unknown) Probing(string) bool { return false }
+
 // Prove notes that the key has verified a tag.
 func (u *Unknown) Prove(key batv.KeyID) {
 	if u.Proven(key) {

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/grace"
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+	"github.com/backscatter-milter/backscatter-milter/internal/probe"
+	"github.com/backscatter-milter/backscatter-milter/internal/spf"
+	"github.com/backscatter-milter/backscatter-milter/internal/store"
+)
+
+// knowledge is what the daemon finds out about the site and remembers: its own
+// domains, how steadily they sign, what the MTA takes. It answers the policy
+// and learns from what the milter tells. Where the store cannot be had it works
+// from memory, and nothing becomes strict that was not in the meantime.
+type knowledge struct {
+	journal *journal
+	store   *store.Store // nil: memory only
+	grace   *grace.Grace
+	prober  *probe.Prober
+	cfg     atomic.Pointer[config.Config]
+	keys    atomic.Pointer[batv.Keyring]
+	failed  func(what string, err error)
+}
+
+// Buckets of the store.
+const (
+	graceBucket = "grace"
+	probeBucket = "probe"
+)
+
+// openKnowledge opens the store and reads what it remembers. It never fails:
+// what goes wrong is logged, and mail goes on.
+func openKnowledge(s *site, cfg *config.Config, j *journal, failed func(string, error)) *knowledge {
+	k := &knowledge{journal: j, failed: failed}
+	k.cfg.Store(cfg)
+	if db, err := k.openStore(s, cfg); err != nil {
+		j.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
+		failed("open store", err)
+	} else {
+		k.store = db
+	}
+	var graceStore grace.Store
+	var probeStore probe.Store
+	if k.store != nil {
+		graceStore, probeStore = k.store.Bucket(graceBucket), k.store.Bucket(probeBucket)
+	}
+	var err error
+	if k.grace, err = grace.New(graceStore, k.rules(cfg), time.Now()); err != nil {
+		failed("read store", err)
+	}
+	k.prober, err = probe.NewProber(probe.Options{
+		Target: probe.Target{Dialer: &net.Dialer{}, Address: cfg.BATV.Probe, Helo: hostName(), Now: time.Now},
+		Query:  k.query,
+		Report: k.probed,
+		Store:  probeStore,
+	})
+	if err != nil {
+		failed("read store", err)
+	}
+	return k
+}
+
+func (k *knowledge) openStore(s *site, cfg *config.Config) (*store.Store, error) {
+	path := cfg.Store
+	if !filepath.IsAbs(path) {
+		dir, err := s.state()
+		if err != nil {
+			return nil, err
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		path = filepath.Join(dir, path)
+	}
+	return store.Open(path, store.Options{Now: time.Now, Report: func(err error) { k.failed("store", err) }})
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+func (k *knowledge) rules(cfg *config.Config) grace.Rules {
+	by := make(map[string]bool)
+	for _, d := range cfg.DomainSettings {
+		if d.AllMailHere != nil {
+			by[config.FoldDomain(d.Name)] = *d.AllMailHere
+		}
+	}
+	return grace.Rules{
+		Lifetime: cfg.BATV.Lifetime,
+		AllMailHere: func(domain string) bool {
+			if set, own := by[domain]; own {
+				return set
+			}
+			return cfg.AllMailHere
+		},
+	}
+}
+
+// reload takes new settings and keys into account.
+func (k *knowledge) reload(cfg *config.Config, keys *batv.Keyring) {
+	before := k.cfg.Swap(cfg)
+	k.keys.Store(keys)
+	k.grace.SetRules(k.rules(cfg), time.Now())
+	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
+		k.prober.Restart()
+	}
+}
+
+// run keeps the record and asks the MTA until ctx ends.
+func (k *knowledge) run(ctx context.Context) {
+	go k.prober.Run(ctx)
+	go k.watchSPF(ctx)
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			k.grace.Heartbeat(time.Now())
+		case <-ctx.Done():
+			k.grace.Heartbeat(time.Now())
+			return
+		}
+	}
+}
+
+// close writes what is still to be written.
+func (k *knowledge) close() error {
+	if k.store == nil {
+		return nil
+	}
+	return k.store.Close()
+}
+
+// abroad tells until when tags may come home that keys remembered by the store
+// have made; zero where there are none.
+func (k *knowledge) abroad(now time.Time) time.Time {
+	var last time.Time
+	for _, key := range k.grace.Keys() {
+		if key.Abroad.After(now) && key.Abroad.After(last) {
+			last = key.Abroad
+		}
+	}
+	return last
+}
+
+// Ours reports whether a domain has been learned.
+func (k *knowledge) Ours(domain string) bool { return k.grace.Ours(domain) }
+
+// Strict reports whether a missing tag means something for a domain.
+func (k *knowledge) Strict(domain string) bool { return k.grace.Strict(domain) }
+
+// Layout tells in which layout tagged recipients of a domain come home.
+func (k *knowledge) Layout(domain string) batv.Layout {
+	switch k.prober.Layout(config.FoldDomain(domain)) {
+	case probe.PRVS:
+		return batv.LayoutPRVS
+	case probe.Subaddress:
+		return batv.LayoutSubaddress
+	}
+	return batv.LayoutNone
+}
+
+// Prove notes that a key has verified a tag that came back.
+func (k *knowledge) Prove(key batv.KeyID) { k.grace.Prove(grace.KeyID(key), time.Now()) }
+
+// Proven reports whether it has.
+func (k *knowledge) Proven(key batv.KeyID) bool { return k.grace.Proven(grace.KeyID(key)) }
+
+// Probing reports whether the recipient is one that the MTA is being asked for.
+func (k *knowledge) Probing(recipient string) bool { return k.prober.IsOwn(recipient) }
+
+// accepted learns from a recipient that outside mail was accepted for.
+func (k *knowledge) accepted(recipient string) {
+	if k.cfg.Load().Domains.Empty() && !k.prober.IsOwn(recipient) {
+		k.grace.SawAccepted(domainOf(recipient), time.Now())
+	}
+}
+
+// sent learns from a message of a trusted client.
+func (k *knowledge) sent(s policy.Sent) {
+	now, domain := time.Now(), domainOf(s.Sender)
+	if k.cfg.Load().Domains.Empty() {
+		k.grace.SawSent(domain, now)
+	}
+	switch s.Result {
+	case policy.Signed:
+		k.grace.Signed(domain, grace.KeyID(s.Key), now)
+	case policy.NotSigning:
+		k.grace.Unsigned(domain, "signing was switched off", now)
+	case policy.NotHome:
+		k.grace.Unsigned(domain, "the MTA did not accept tagged recipients", now)
+	case policy.NoKey:
+		k.grace.Unsigned(domain, "there was no key", now)
+	case policy.NotPossible:
+		k.grace.Unsigned(domain, "the MTA does not let the sender be changed", now)
+	}
+	if s.Result == policy.Signed || s.Result == policy.NotHome {
+		k.prober.Need(config.FoldDomain(domain), s.Sender, now)
+	}
+}
+
+// tagRefused stops signing for a domain whose genuine bounces the MTA refuses,
+// and reports whether that is news: our own probe asks for such users.
+func (k *knowledge) tagRefused(recipient string) bool {
+	if k.prober.IsOwn(recipient) {
+		return false
+	}
+	k.prober.Refused(config.FoldDomain(domainOf(recipient)), "a genuine bounce was refused as for an unknown user")
+	return true
+}
+
+func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+
+// query makes the question whether tagged forms of a sender come home, in the
+// layouts that the configuration leaves open. They are signed as of tomorrow:
+// valid today, by the day of skew, but on no message in the world.
+func (k *knowledge) query(sender string, now time.Time) (probe.Query, bool) {
+	cfg := k.cfg.Load()
+	scheme := policy.Scheme(cfg, k.keys.Load())
+	random := "nobody-" + strings.ToLower(rand.Text()[:12]) + "@" + domainOf(sender)
+	sign := func(layout batv.Layout, address string) string {
+		if cfg.BATV.Layout != config.LayoutAuto && scheme.Layout != layout {
+			return ""
+		}
+		s := scheme
+		s.Layout = layout
+		tagged, err := s.Sign(address, now.AddDate(0, 0, 1))
+		if err != nil {
+			return ""
+		}
+		return tagged
+	}
+	q := probe.Query{
+		PRVS: sign(batv.LayoutPRVS, sender), Subaddress: sign(batv.LayoutSubaddress, sender),
+		RandomPRVS: sign(batv.LayoutPRVS, random), RandomSubaddress: sign(batv.LayoutSubaddress, random),
+		Plain: sender,
+	}
+	return q, q.PRVS != "" || q.Subaddress != ""
+}
+
+// probed logs an answer of the MTA.
+func (k *knowledge) probed(domain string, r probe.Result) {
+	log := k.journal.Log()
+	switch {
+	case r.Err != nil:
+		log.Warn("could not find out whether tagged recipients come home", "domain", domain, "error", r.Err)
+	case !r.Layout.Signs():
+		log.Warn("the MTA refuses tagged recipients: nothing is signed", "domain", domain, "reply", r.Reply)
+	default:
+		log.Info("tagged recipients come home", "domain", domain, "layout", r.Layout.String(), "catch-all", r.CatchAll)
+	}
+}
+
+// watchSPF reads the SPF records of our domains, soon after the start and then
+// daily.
+func (k *knowledge) watchSPF(ctx context.Context) {
+	read := make(map[string]time.Time)
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		for _, s := range k.grace.All(time.Now()) {
+			if at, done := read[s.Domain]; done && time.Since(at) < 24*time.Hour {
+				continue
+			}
+			if k.readSPF(ctx, s.Domain) {
+				read[s.Domain] = time.Now()
+			}
+			if ctx.Err() != nil {
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readSPF reports whether the record could be read, or there is none.
+func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
+	resolver, err := spf.SystemDNS("/etc/resolv.conf")
+	if err != nil {
+		k.failed("read SPF", err)
+		return false
+	}
+	f := spf.Check(ctx, resolver, domain, sendingNetworks(k.cfg.Load()))
+	if f.Result == spf.NotRead {
+		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
+		return false
+	}
+	k.grace.SetSPF(domain, strings.Join(f.Others, "; "), time.Now())
+	return true
+}
+
+// sendingNetworks are those that mail of this site may leave from: those named,
+// and the addresses of this machine.
+func sendingNetworks(cfg *config.Config) []netip.Prefix {
+	networks := append([]netip.Prefix(nil), cfg.TrustedNetworks...)
+	own, err := net.InterfaceAddrs()
+	if err != nil { // what is named is left
+		own = nil
+	}
+	for _, a := range own {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			networks = append(networks, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
+		}
+	}
+	for _, a := range cfg.PublicAddresses {
+		networks = append(networks, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return networks
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/grace"
+	"github.com/backscatter-milter/backscatter-milter/internal/probe"
+)
+
+// status tells of each domain what is known of it, for status.
+func (k *knowledge) status(cfg *config.Config, now time.Time) []control.KnownDomain {
+	probed := make(map[string]probe.Finding)
+	for _, f := range k.prober.Findings() {
+		probed[f.Domain] = f
+	}
+	known := []control.KnownDomain{}
+	for _, s := range k.grace.All(now) {
+		if len(known) == control.MaxNames {
+			break
+		}
+		f := probed[s.Domain]
+		d := control.KnownDomain{
+			Domain:   s.Domain,
+			Ours:     s.Learned || cfg.Domains.Match(s.Domain),
+			Strict:   s.Signing.Strict,
+			Missing:  append([]string{}, s.Signing.Missing...),
+			Layout:   f.Layout.String(),
+			CatchAll: f.CatchAll,
+			Reply:    f.Reply,
+			Since:    s.Signing.Since,
+			Days:     s.Signing.Days,
+			Gaps:     gaps(s.Signing.Gaps),
+		}
+		if f.Err != "" {
+			d.Reply = f.Err
+		}
+		known = append(known, d)
+	}
+	return known
+}
+
+func gaps(list []grace.Gap) []control.Gap {
+	all := []control.Gap{}
+	for _, g := range list {
+		all = append(all, control.Gap{From: g.From, To: g.To, Why: g.Why})
+	}
+	return all
+}
+
+// storeStatus tells how the record is kept.
+func (k *knowledge) storeStatus() control.Store {
+	if k.store == nil {
+		return control.Store{}
+	}
+	s := k.store.Stats()
+	status := control.Store{Path: k.store.Path(), Queued: s.Queued, Dropped: s.Overflows, Failures: s.Failures}
+	if s.LastError != nil {
+		status.Error = s.LastError.Error()
+	}
+	return status
+}
+
+// strictness gives the strict domains and those that are not, for metrics.
+func (k *knowledge) strictness(now time.Time) map[string]bool {
+	strict := make(map[string]bool)
+	for _, s := range k.grace.All(now) {
+		strict[s.Domain] = s.Signing.Strict
+	}
+	return strict
+}
+
+func (k *knowledge) storeFailures() int64 {
+	if k.store == nil {
+		return 0
+	}
+	s := k.store.Stats()
+	return s.Failures + s.Overflows
+}
