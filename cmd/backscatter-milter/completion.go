@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // newCompletionCommand takes the place of cobra's own, which takes any word for
@@ -47,28 +46,20 @@ func complete(cmd *cobra.Command, s *site) {
 	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	each := func(f *pflag.Flag) {
-		var values cobra.CompletionFunc
-		switch f.Name {
-		case "state":
-			values = folders
-		case "config":
-			values = files("toml")
-		case "keys":
-			values = files("toml")
-		case "sendmail-cf":
-			values = files("cf")
-		case "postconf":
-			values = files()
-		case "domain":
-			values = s.ownDomains
-		default:
-			values = cobra.NoFileCompletions
+	for name, values := range map[string]cobra.CompletionFunc{
+		"state":       folders,
+		"config":      files("toml"),
+		"keys":        files("toml"),
+		"sendmail-cf": files("cf"),
+		"postconf":    files(),
+		"domain":      s.ownDomains,
+		"at":          cobra.NoFileCompletions,
+		"lifetime":    cobra.NoFileCompletions,
+	} {
+		if cmd.LocalFlags().Lookup(name) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(name, values) // fails for a flag that is not there
 		}
-		_ = cmd.RegisterFlagCompletionFunc(f.Name, values) // fails where a parent has done it
 	}
-	cmd.LocalNonPersistentFlags().VisitAll(each)
-	cmd.PersistentFlags().VisitAll(each)
 	for _, child := range cmd.Commands() {
 		complete(child, s)
 	}

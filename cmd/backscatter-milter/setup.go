@@ -32,19 +32,29 @@ func (f *mtaFlags) register(cmd *cobra.Command) {
 func (f *mtaFlags) postfix(ctx context.Context) (*mtaconf.Settings, error) {
 	path := f.postconf
 	if path == "" {
-		var err error
-		if path, err = exec.LookPath("postconf"); err != nil {
-			path = "/usr/sbin/postconf" // not in an ordinary user's path
-		}
-		if _, err := os.Stat(path); err != nil {
-			return nil, nil
-		}
+		path = findPostconf()
+	}
+	if path == "" {
+		return nil, nil
 	}
 	s, err := mtaconf.AskPostfix(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("postfix: %w", err)
 	}
 	return s, nil
+}
+
+// findPostconf looks where postconf is, also when that is not in the path, as
+// for ordinary users; "" where there is none.
+func findPostconf() string {
+	const usual = "/usr/sbin/postconf"
+	if path, err := exec.LookPath("postconf"); err == nil {
+		return path
+	}
+	if _, err := os.Stat(usual); err == nil {
+		return usual
+	}
+	return ""
 }
 
 // sendmail reads Sendmail's settings; nil where there is no such file.
