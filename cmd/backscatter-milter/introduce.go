@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"net"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/mtaconf"
 )
 
 // introduce says what the daemon will and will not do, and which lines make
@@ -17,13 +17,17 @@ func (d *daemon) introduce() {
 	if len(d.mail) == 0 {
 		return
 	}
-	at := reachable(d.mail[0].Addr())
-	address := mtaAddress(at)
-	log.Info("Postfix: add to main.cf", "line", "smtpd_milters = "+address)
-	log.Info("Postfix: add to main.cf", "line", "non_smtpd_milters = "+address)
-	log.Info("Postfix: add to main.cf", "line", "internal_mail_filter_classes = bounce")
-	log.Info("Postfix: add to main.cf", "line", "milter_default_action = tempfail")
-	log.Info("Sendmail: add to sendmail.mc", "line", fmt.Sprintf("INPUT_MAIL_FILTER(`backscatter', `S=%s, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl", sendmailAddress(at)))
+	postfix, sendmail, err := mtaconf.MilterLines(mtaAddress(reachable(d.mail[0].Addr())))
+	if err != nil {
+		return // what to write then is not known by trial
+	}
+	for _, line := range postfix {
+		log.Info("Postfix: add to main.cf", "line", line)
+	}
+	for _, line := range sendmail {
+		log.Info("Sendmail: add to sendmail.mc", "line", line)
+	}
+	log.Info("more is told by: backscatter-milter setup postfix, or setup sendmail")
 }
 
 // idle tells what the configuration keeps the daemon from doing, and what it
@@ -65,17 +69,4 @@ func mtaAddress(a net.Addr) string {
 		return "unix:" + a.String()
 	}
 	return "inet:" + a.String()
-}
-
-// sendmailAddress writes it as Sendmail does: inet:port@host, inet6:port@host.
-func sendmailAddress(a net.Addr) string {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return mtaAddress(a)
-	}
-	family := "inet"
-	if t.IP.To4() == nil {
-		family = "inet6"
-	}
-	return fmt.Sprintf("%s:%d@%s", family, t.Port, t.IP)
 }

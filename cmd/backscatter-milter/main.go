@@ -55,11 +55,15 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(site),
 		newStatusCommand(site),
 		newReloadCommand(site),
+		newCheckCommand(site),
+		newSetupCommand(site),
 		newSignCommand(site),
 		newVerifyCommand(site),
 		newKeysCommand(site),
+		newCompletionCommand(),
 		newVersionCommand(),
 	)
+	complete(root, site)
 	return root
 }
 

@@ -240,3 +240,14 @@ func ForSendmail(r Request, s *Sendmail) (string, error) {
 	}
 	return p.String(), nil
 }
+
+// MilterLines are the lines that have an MTA ask a milter at the address, and no
+// more; ErrNoAddress as for Postfix.
+func MilterLines(address string) (postfix, sendmail []string, err error) {
+	address, err = Request{Site: Site{Milters: []string{address}}}.address()
+	if err != nil {
+		return nil, nil, err
+	}
+	postfix = append(recipe(postfixMilter).fill(address, ""), recipe(postfixTempfail).fill("", "")...)
+	return postfix, recipe(sendmailMilter).fill(sendmailForm(address), ""), nil
+}
