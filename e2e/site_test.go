@@ -73,9 +73,27 @@ func openSite(t *testing.T, name string) *site {
 type settings struct {
 	top    string // keys of the top level, TOML
 	tables string // tables, TOML
+	// bare leaves domains and signing to be found out.
+	bare bool
+	// prepare is called before the daemon is started, with its state folder.
+	prepare func(t *testing.T, state string)
 }
 
 func (s *site) config(c settings) string {
+	if c.bare {
+		return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
+socket_mode = "0666"
+trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
+%s
+[batv]
+probe = %q
+[admin]
+listen = %q
+[log]
+format = "json"
+%s
+`, s.milter, s.socket, c.top, s.mta.Door(mta.Front), s.admin, c.tables)
+	}
 	return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
 domains = ["example.com"]
@@ -115,6 +133,12 @@ func (s *site) openDesk(t *testing.T, c settings) *desk {
 	}
 	if d.daemon, err = daemon.Install(here.Program, dir, s.config(c), s.admin); err != nil {
 		t.Fatal(err)
+	}
+	if c.prepare != nil {
+		c.prepare(t, d.daemon.State())
+		if err := d.daemon.Own(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := d.daemon.Start(); err != nil {
 		t.Fatal(err)

@@ -49,15 +49,15 @@ func Install(program, dir, config string, admin netip.AddrPort) (*Daemon, error)
 	if err := os.WriteFile(d.config(), []byte(config), 0o644); err != nil {
 		return nil, err
 	}
-	if err := os.Mkdir(d.state(), 0o700); err != nil {
+	if err := os.Mkdir(d.State(), 0o700); err != nil {
 		return nil, err
 	}
-	return d, os.Chown(d.state(), nobody, nobody)
+	return d, os.Chown(d.State(), nobody, nobody)
 }
 
 // Start runs `backscatter-milter serve` and returns once it says it is ready.
 func (d *Daemon) Start() error {
-	cmd := exec.Command(d.program, "serve", "--config", d.config(), "--state", d.state())
+	cmd := exec.Command(d.program, "serve", "--config", d.config(), "--state", d.State())
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -225,9 +225,30 @@ func (d *Daemon) Verify(address string) (Verification, error) {
 	return v, nil
 }
 
+// Own gives what is in the state folder to the user that the daemon runs as.
+func (d *Daemon) Own() error {
+	entries, err := os.ReadDir(d.State())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Chown(filepath.Join(d.State(), e.Name()), nobody, nobody); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Status is what `backscatter-milter status` prints.
+func (d *Daemon) Status() (string, error) {
+	cmd := exec.Command(d.program, "status", "--config", d.config(), "--state", d.State())
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
 // tool runs a subcommand to its end.
 func (d *Daemon) tool(subcommand string, args ...string) (out string, exit int, err error) {
-	args = append([]string{subcommand, "--config", d.config(), "--keys", filepath.Join(d.state(), "keys.toml")}, args...)
+	args = append([]string{subcommand, "--config", d.config(), "--keys", filepath.Join(d.State(), "keys.toml")}, args...)
 	cmd := exec.Command(d.program, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -238,7 +259,9 @@ func (d *Daemon) tool(subcommand string, args ...string) (out string, exit int, 
 }
 
 func (d *Daemon) config() string { return filepath.Join(d.dir, "config.toml") }
-func (d *Daemon) state() string  { return filepath.Join(d.dir, "state") }
+
+// State is the state folder. What is put there must be given to Own.
+func (d *Daemon) State() string { return filepath.Join(d.dir, "state") }
 
 // buffer is a bytes.Buffer that can be read while a process writes to it.
 type buffer struct {
