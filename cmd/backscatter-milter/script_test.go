@@ -31,6 +31,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each command would wait a second
 			e.Setenv("STATE_DIRECTORY", e.WorkDir+"/state")
 			e.Setenv("BACKSCATTER_MILTER_CONFIG", e.WorkDir+"/config.toml")
 			for _, name := range []string{"MILTER", "ADMIN", "BUSY"} {
