@@ -18,7 +18,7 @@ func (m *message) classify() Class {
 			return c
 		}
 	}
-	if m.facts.list {
+	if m.facts.class(List) > 0 {
 		return List
 	}
 	return Ordinary
@@ -225,5 +225,5 @@ func (m *message) isAutoReply(points int) bool {
 	case f.machine() >= 1 && !f.answer:
 		return points >= 2
 	}
-	return points >= 4
+	return f.proofs[speaker(string(AutoReply))] > 0 && !f.answer
 }

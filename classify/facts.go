@@ -15,11 +15,12 @@ func speaker(name string) int { return slices.Index(speakers, name) }
 type facts struct {
 	hint       Hint
 	null       bool // null sender
-	list       bool // list or bulk mail
+	list       bool // list mail
 	answer     bool // a reply or a forwarded message, by its subject
 	reportType string
 	media      string
 	scores     scores
+	proofs     scores // how many proofs spoke, by speaker
 	evidence   []Evidence
 }
 
@@ -59,7 +60,7 @@ func (s *Scanner) gather() facts {
 		f.note("null-sender", "<>")
 	}
 	s.count(&f, s.hits, nil)
-	f.list = f.class(List) > 0
+	f.list = f.class(List) >= 2
 	f.answer = isAnswer(s.header.first("Subject"))
 	if f.media == "multipart/report" {
 		f.reportType = strings.ToLower(parameter(s.header.first("Content-Type"), "report-type"))
@@ -91,6 +92,9 @@ func (s *Scanner) count(f *facts, hits []hit, keep func(hit) bool) {
 		}
 		r := &s.rules.rules[h.rule]
 		f.add(r.Speaks, r.Weight)
+		if r.Weight >= 4 {
+			f.proofs[speaker(r.Speaks)]++
+		}
 		if r.Speaks != speaksSeparator {
 			f.note(strings.ToLower(r.Where), r.Speaks+": "+r.Software+": "+h.value)
 		}
@@ -146,7 +150,7 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 // dismissed is the result for a message whose header is enough.
 func (f *facts) dismissed() Result {
 	r := Result{Class: Ordinary, Original: Original{Extent: None}, Evidence: f.evidence}
-	if f.list {
+	if f.class(List) > 0 {
 		r.Class = List
 	}
 	return r
