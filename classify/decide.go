@@ -127,9 +127,16 @@ func (m *message) readDisposition() {
 	}
 }
 
-// byChallenge knows requests to prove that one is human.
+// byChallenge knows requests to prove that one is human. Accounts and lists ask
+// for confirmation too: without a machine's sender it takes more.
 func (m *message) byChallenge() Class {
-	if m.facts.class(Challenge) >= 4 {
+	f := &m.facts
+	points := f.class(Challenge)
+	switch {
+	case f.list && !f.null:
+		return ""
+	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0,
+		points >= 4 && (f.machine() >= 2 || f.stated[speaker(string(Challenge))] > 0):
 		return Challenge
 	}
 	return ""
@@ -154,7 +161,7 @@ func (m *message) byWords() Class {
 	bounce := f.score(string(Bounce), speaksDelay)
 	auto, virus := f.class(AutoReply), f.class(VirusNotice)
 	switch {
-	case virus >= 4 && virus >= auto, virus >= 2 && f.machine() >= 2 && virus > bounce:
+	case m.isVirusNotice(virus) && virus > bounce && virus >= auto:
 		return VirusNotice
 	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2):
 		return Bounce
@@ -193,37 +200,58 @@ func (m *message) weighBounce() {
 	}
 }
 
+// isVirusNotice reports whether so many points make a virus notice: people warn
+// each other of viruses too.
+func (m *message) isVirusNotice(points int) bool {
+	f := &m.facts
+	switch {
+	case f.machine() >= 2:
+		return points >= 2
+	case f.list || f.answer:
+		return false
+	case f.machine() == 1:
+		return points >= 6
+	}
+	return points >= 8
+}
+
 // isBounce reports whether so many points make a bounce, given who sent it.
 func (m *message) isBounce(points int) bool {
 	f := &m.facts
-	machine := f.machine()
+	proofs := f.proofs[speaker(string(Bounce))] + f.proofs[speaker(speaksDelay)]
 	switch {
 	case f.list && f.score(speaksDaemon) < 2 && !f.null:
-		return points >= 8
-	case machine >= 4:
+		return points >= 6 && proofs > 0 && !f.answer
+	case f.machine() >= 4:
 		return points >= 1
-	case machine >= 2:
+	case f.machine() >= 2 && f.score(speaksDaemon) > 0:
 		return points >= 2
-	case machine >= 1:
-		return points >= 4
+	case f.machine() >= 2:
+		return points >= 3
 	case f.answer:
-		return points >= 8
+		return points >= 8 && proofs > 0
 	}
-	return points >= 6
+	return points >= 6 && proofs > 0
 }
 
 // isAutoReply reports whether so many points make an automatic reply.
 func (m *message) isAutoReply(points int) bool {
 	f := &m.facts
 	switch {
-	case f.list && points < 4:
+	case f.score(speaksPerson) > 0:
 		return false
+	case f.list && !f.null:
+		return points >= 6
 	case f.null && points == 0:
 		return len(m.result.InReplyTo)+len(m.result.References) > 0 && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
 	case f.null:
-		return points >= 1
-	case f.machine() >= 1 && !f.answer:
 		return points >= 2
+	case f.machine() >= 2:
+		return points >= 2
+	case f.answer:
+		return false
+	case f.machine() == 1 && points >= 3:
+		return true
 	}
-	return f.proofs[speaker(string(AutoReply))] > 0 && !f.answer
+	return f.proofs[speaker(string(AutoReply))] > 0
 }

@@ -113,9 +113,9 @@ func parseAction(value string) Action {
 		}
 	}
 	switch word {
-	case "failed", "failure", "fail":
+	case "failed", "failure", "fail", "expired": // SendGrid gives up with the last
 		return Failed
-	case "delayed", "delay", "expired":
+	case "delayed", "delay":
 		return Delayed
 	case "delivered", "deliverable", "success":
 		return Delivered

@@ -6,7 +6,7 @@ import (
 )
 
 // scores are the weights of what spoke, by speaker.
-type scores [14]int
+type scores [16]int
 
 // speaker returns the index of a speaker in scores.
 func speaker(name string) int { return slices.Index(speakers, name) }
@@ -21,6 +21,7 @@ type facts struct {
 	media      string
 	scores     scores
 	proofs     scores // how many proofs spoke, by speaker
+	stated     scores // those of them that stand in the header
 	evidence   []Evidence
 }
 
@@ -44,9 +45,10 @@ func (f *facts) class(c Class) int { return f.scores[speaker(string(c))] }
 
 func (f *facts) add(name string, points int) { f.scores[speaker(name)] += points }
 
-// machine is how surely no person sent this.
+// machine is how surely no person sent this. Newsletters and notices of all
+// kinds come from programs: that counts for little.
 func (f *facts) machine() int {
-	n := f.score(speaksMachine, speaksDaemon)
+	n := f.score(speaksMachine, speaksDaemon) + min(f.score(speaksProgram), 1)
 	if f.null {
 		n += 2
 	}
@@ -71,6 +73,7 @@ func (s *Scanner) gather() facts {
 		f.add(speaksDaemon, 2)
 		f.note("from", "<>")
 	}
+	f.stated = f.proofs
 	f.hint = f.judgeHeader(s)
 	return f
 }

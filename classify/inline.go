@@ -29,7 +29,7 @@ func findInline(text []byte, separators *matcher) inline {
 			previousBlank = true
 			continue
 		}
-		if (previousBlank || afterSeparator) && beginsHeader(bare) {
+		if (previousBlank || afterSeparator || beginsTrace(bare)) && beginsHeader(bare) {
 			o, size := readInline(text[start:], prefix)
 			if score := inlineScore(o, afterSeparator); score > best.score {
 				best = inline{o, start, score}
@@ -44,7 +44,7 @@ func findInline(text []byte, separators *matcher) inline {
 			}
 		}
 		previousBlank = false
-		if isSeparator(bare, separators) {
+		if isRuler(bare) || isSeparator(bare, separators) {
 			afterSeparator = true
 		}
 	}
@@ -68,6 +68,22 @@ func beginsHeader(line []byte) bool {
 	}
 	nameEnd, _, ok := cutField(line)
 	return ok && isMailField(line[:nameEnd])
+}
+
+// beginsTrace reports whether line begins one of the fields that MTAs put above
+// a header.
+func beginsTrace(line []byte) bool {
+	return hasPrefixFold(line, "received:") || hasPrefixFold(line, "return-path:") || hasPrefixFold(line, "message-id:")
+}
+
+// isRuler reports whether line is drawn across the page, maybe around words.
+func isRuler(line []byte) bool {
+	for _, sign := range []string{"--------", "========", "********", "________", "########"} {
+		if bytes.Contains(line[:min(len(line), 200)], []byte(sign)) {
+			return true
+		}
+	}
+	return false
 }
 
 // isSeparator reports whether line announces the original.
@@ -96,7 +112,7 @@ func readInline(text, prefix []byte) (Original, int) {
 	}
 	o := originalFrom(fs)
 	o.Where = InText
-	if len(bytes.TrimSpace(prefix)) > 0 || len(prefix) > 0 {
+	if len(prefix) > 0 {
 		o.Where = InQuote
 	}
 	from := 0
@@ -109,7 +125,7 @@ func readInline(text, prefix []byte) (Original, int) {
 	switch {
 	case knownFields(fs) < 3:
 		o.Extent = Partial
-	case len(prefix) == 0 && len(bytes.TrimSpace(block[whole:])) > 0:
+	case len(prefix) == 0 && hasText(block[whole:]):
 		o.Extent = Full
 	}
 	return o, size

@@ -95,10 +95,14 @@ func (m *message) readNotice() {
 
 // top is how far from its beginning the text of an ordinary sender is believed
 // to be a machine's: people quote machines below words of their own.
-const top = 250
+const top = 120
 
+// counts reports whether a phrase found in the notice counts.
 func (m *message) counts(h hit) bool {
-	return m.facts.machine() >= 2 || h.at < top
+	if m.facts.machine() >= 2 {
+		return true
+	}
+	return h.at < 20 || h.at < top && m.text[h.at-1] == '\n'
 }
 
 // dropQuoted returns text without lines quoted with ">": they are somebody

@@ -110,7 +110,7 @@ func readOriginal(b []byte, atLeast int) (Original, bool) {
 	o := originalFrom(fs)
 	o.HeaderBlock = bytes.Clone(b[from:min(max(from, block), from+maxHeaderBlock)])
 	o.Extent = Headers
-	if len(bytes.TrimSpace(b[whole:])) > 0 {
+	if hasText(b[whole:]) {
 		o.Extent = Full
 	}
 	return o, true
@@ -158,4 +158,14 @@ func originalFrom(fs fields) Original {
 		o.DKIMSignatures = append(o.DKIMSignatures, unfold(v))
 	}
 	return o
+}
+
+// hasText reports whether b holds anything but white space.
+func hasText(b []byte) bool {
+	for _, c := range b {
+		if c > ' ' {
+			return true
+		}
+	}
+	return false
 }

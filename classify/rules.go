@@ -15,9 +15,10 @@ import (
 // a message is that has it.
 type Rule struct {
 	// Speaks is what the row speaks for: a class, or "delay" (a bounce that
-	// says the mail is still on its way), "machine" (no person wrote
-	// this), "daemon" (a mail system did), "person" (a person did),
-	// "separator" (the original follows).
+	// says the mail is still on its way), "daemon" (a mail system wrote
+	// this), "machine" (no person did), "program" (a program may have, as
+	// they do newsletters), "person" (it is no answer to a message, though
+	// it says so), "separator" (the original follows).
 	Speaks string
 	// Weight is how much: 1 hint, 2 sign, 4 proof.
 	Weight int
@@ -38,13 +39,14 @@ const (
 	speaksDelay     = "delay"
 	speaksMachine   = "machine"
 	speaksDaemon    = "daemon"
+	speaksProgram   = "program"
 	speaksPerson    = "person"
 	speaksSeparator = "separator"
 )
 
 var speakers = []string{
 	string(Bounce), string(AutoReply), string(Challenge), string(Receipt), string(Report), string(Calendar),
-	string(VirusNotice), string(List), speaksDelay, speaksMachine, speaksDaemon, speaksPerson, speaksSeparator,
+	string(VirusNotice), string(List), speaksDelay, speaksMachine, speaksDaemon, speaksProgram, speaksPerson, speaksSeparator,
 }
 
 var weights = map[string]int{"hint": 1, "sign": 2, "proof": 4}
