@@ -40,7 +40,7 @@ func TestCorpus(t *testing.T) {
 		}
 		table[l["class"]][got]++
 		if !asLabelled(l["class"], r) {
-			misses = append(misses, fmt.Sprintf("%s\t%s\t%s\t%s", l["class"], got, l["path"], l["note"]))
+			misses = append(misses, fmt.Sprintf("%s\t%s\t%s\t%s\t%q", l["class"], got, l["path"], l["note"], r.Evidence))
 		}
 		if id := l["orig_message_id"]; id != "" && l["class"] != "ham" && l["class"] != "spam" && l["class"] != "report" {
 			ids++

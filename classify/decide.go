@@ -167,9 +167,9 @@ func (m *message) byWords() Class {
 		return Bounce
 	case m.isAutoReply(auto):
 		return AutoReply
-	case f.class(Challenge) >= 2 && f.machine() >= 1:
+	case f.class(Challenge) >= 2 && f.machine() >= 2 && !f.list && !f.answer:
 		return Challenge
-	case f.class(Receipt) >= 2 && f.machine() >= 1:
+	case f.class(Receipt) >= 2 && f.machine() >= 2:
 		return Receipt
 	case m.isBounce(bounce):
 		return Bounce

@@ -35,11 +35,24 @@ func recipientsOf(notice []byte, header fields, own string) []Recipient {
 			break
 		}
 		if address, rest, ok := recipientLine(line); ok {
+			if rest == "" {
+				rest = nextLine(lines)
+			}
 			add(address, rest)
 		}
 	}
 	describe(all, notice)
 	return all
+}
+
+// nextLine returns the line that comes next, as the explanation of a recipient
+// that has a line of its own; "" if it names the next one.
+func nextLine(lines lineReader) string {
+	line, _ := lines.next()
+	if _, _, ok := recipientLine(line); ok {
+		return ""
+	}
+	return strings.ToValidUTF8(strings.TrimSpace(string(line[:min(len(line), 500)])), "\uFFFD")
 }
 
 // recipientLine reads a line that begins with an address, as in

@@ -56,6 +56,7 @@ func newRootCommand() *cobra.Command {
 		newSignCommand(site),
 		newVerifyCommand(site),
 		newKeysCommand(site),
+		newClassifyCommand(),
 		newVersionCommand(),
 	)
 	return root
