@@ -17,8 +17,8 @@ type deliveryStatus struct {
 const maxRecipients = 200
 
 // parseDeliveryStatus reads the fields of a report. Groups may be cut by empty
-// lines, by more of them, or not at all: a recipient begins where a field
-// comes a second time, or after an empty line.
+// lines, by too many of them, or not at all: a recipient begins where a field
+// comes a second time, or after an empty line once the one before is complete.
 func parseDeliveryStatus(text []byte) deliveryStatus {
 	var d deliveryStatus
 	fresh := true // an empty line since the last field of a recipient
@@ -58,7 +58,7 @@ func (d *deliveryStatus) field(f field, fresh bool) (general bool) {
 	default:
 		return true
 	}
-	if len(d.recipients) == 0 || fresh || d.current().holds(name) {
+	if len(d.recipients) == 0 || d.current().holds(name) || fresh && d.current().complete() && strings.HasSuffix(name, "-recipient") {
 		if len(d.recipients) == maxRecipients {
 			return false
 		}
@@ -70,9 +70,24 @@ func (d *deliveryStatus) field(f field, fresh bool) (general bool) {
 
 func (d *deliveryStatus) current() *Recipient { return &d.recipients[len(d.recipients)-1] }
 
-// holds reports whether r has got its final recipient, when that is the name.
+// holds reports whether r has got the field already.
 func (r *Recipient) holds(name string) bool {
-	return name == "final-recipient" && r.Final != ""
+	switch name {
+	case "final-recipient":
+		return r.Final != ""
+	case "original-recipient":
+		return r.Original != "" && r.Final != ""
+	case "action":
+		return r.Action != ""
+	case "status":
+		return r.Status != ""
+	}
+	return false
+}
+
+// complete reports whether r says what became of whom.
+func (r *Recipient) complete() bool {
+	return (r.Final != "" || r.Original != "") && (r.Action != "" || r.Status != "")
 }
 
 func (r *Recipient) set(name, value string) {

@@ -180,7 +180,7 @@ func guessBoundary(body []byte) string {
 		if !ok {
 			return ""
 		}
-		if len(line) < 6 || !bytes.HasPrefix(line, []byte("--")) || len(line) > 200 {
+		if len(line) < 4 || !bytes.HasPrefix(line, []byte("--")) || len(line) > 200 {
 			continue
 		}
 		ahead := lines
