@@ -43,7 +43,7 @@ func (m *message) byReport() Class {
 			return Report
 		}
 	}
-	if m.facts.class(Report) >= 4 {
+	if f := &m.facts; f.class(Report) >= 4 || f.class(Report) >= 2 && f.machine() >= 2 && f.score(speaksDaemon) == 0 {
 		return Report
 	}
 	return ""
@@ -218,10 +218,13 @@ func (m *message) isVirusNotice(points int) bool {
 // isBounce reports whether so many points make a bounce, given who sent it.
 func (m *message) isBounce(points int) bool {
 	f := &m.facts
-	proofs := f.proofs[speaker(string(Bounce))] + f.proofs[speaker(speaksDelay)]
+	proven := false // by words of the notice: a subject is soon quoted
+	for _, s := range []int{speaker(string(Bounce)), speaker(speaksDelay)} {
+		proven = proven || f.proofs[s] > f.stated[s]
+	}
 	switch {
 	case f.list && f.score(speaksDaemon) < 2 && !f.null:
-		return points >= 6 && proofs > 0 && !f.answer
+		return points >= 7 && proven && !f.answer
 	case f.machine() >= 4:
 		return points >= 1
 	case f.machine() >= 2 && f.score(speaksDaemon) > 0:
@@ -229,9 +232,9 @@ func (m *message) isBounce(points int) bool {
 	case f.machine() >= 2:
 		return points >= 3
 	case f.answer:
-		return points >= 8 && proofs > 0
+		return points >= 8 && proven
 	}
-	return points >= 6 && proofs > 0
+	return points >= 6 && proven
 }
 
 // isAutoReply reports whether so many points make an automatic reply.
@@ -248,8 +251,8 @@ func (m *message) isAutoReply(points int) bool {
 		return points >= 2
 	case f.machine() >= 2:
 		return points >= 2
-	case f.answer:
-		return false
+	case f.answer: // the subject is the original's: only other fields count
+		return f.stated[speaker(string(AutoReply))] > 0
 	case f.machine() == 1 && points >= 3:
 		return true
 	}

@@ -87,21 +87,37 @@ func (s *Scanner) nullSender() bool {
 }
 
 // count adds the weights of hits to the scores. Where keep is given, hits it
-// refuses do not count.
+// refuses do not count. Of phrases that begin within another the heaviest counts.
 func (s *Scanner) count(f *facts, hits []hit, keep func(hit) bool) {
-	for _, h := range hits {
+	for i, h := range hits {
 		if keep != nil && !keep(h) {
 			continue
 		}
 		r := &s.rules.rules[h.rule]
-		f.add(r.Speaks, r.Weight)
-		if r.Weight >= 4 {
+		weight := r.Weight - s.counted(hits[max(0, i-maxHits):i], h)
+		if weight <= 0 {
+			continue
+		}
+		f.add(r.Speaks, weight)
+		if r.Weight >= proof {
 			f.proofs[speaker(r.Speaks)]++
 		}
 		if r.Speaks != speaksSeparator {
 			f.note(strings.ToLower(r.Where), r.Speaks+": "+r.Software+": "+h.value)
 		}
 	}
+}
+
+// counted returns the greatest weight among earlier hits that speak for the same
+// and within which h begins.
+func (s *Scanner) counted(earlier []hit, h hit) int {
+	r, most := &s.rules.rules[h.rule], 0
+	for _, e := range earlier {
+		if er := &s.rules.rules[e.rule]; e.at <= h.at && h.at < e.end && er.Speaks == r.Speaks && strings.EqualFold(er.Where, r.Where) {
+			most = max(most, er.Weight)
+		}
+	}
+	return most
 }
 
 // isAnswer reports whether a subject begins as answers and forwarded mail do.

@@ -95,7 +95,7 @@ func (m *message) readNotice() {
 
 // top is how far from its beginning the text of an ordinary sender is believed
 // to be a machine's: people quote machines below words of their own.
-const top = 120
+const top = 40
 
 // counts reports whether a phrase found in the notice counts.
 func (m *message) counts(h hit) bool {

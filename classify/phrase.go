@@ -71,7 +71,8 @@ func (m *matcher) empty() bool { return len(m.always) == 0 && m.index == nil }
 // hit is a phrase that was found.
 type hit struct {
 	rule  int
-	at    int // where in the folded text
+	at    int // where in the folded text it begins
+	end   int // and ends
 	value string
 }
 
@@ -83,7 +84,7 @@ const maxHits = 64
 func (m *matcher) find(hits []hit, text []byte) []hit {
 	first := len(hits)
 	for _, rule := range m.always {
-		hits = append(hits, hit{rule, 0, excerpt(text)})
+		hits = append(hits, hit{rule, 0, len(text), excerpt(text)})
 	}
 	if m.index == nil {
 		return hits
@@ -98,7 +99,7 @@ func (m *matcher) find(hits []hit, text []byte) []hit {
 			if end < 0 || len(hits)-first >= maxHits || containsRule(hits[first:], p.rule) {
 				continue
 			}
-			hits = append(hits, hit{p.rule, i, excerpt(text[i:end])})
+			hits = append(hits, hit{p.rule, i, end, excerpt(text[i:end])})
 		}
 	}
 	return hits

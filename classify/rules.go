@@ -49,7 +49,10 @@ var speakers = []string{
 	string(VirusNotice), string(List), speaksDelay, speaksMachine, speaksDaemon, speaksProgram, speaksPerson, speaksSeparator,
 }
 
-var weights = map[string]int{"hint": 1, "sign": 2, "proof": 4}
+// proof is the weight from which on a row is enough where others are doubtful.
+const proof = 4
+
+var weights = map[string]int{"hint": 1, "sign": 2, "proof": proof}
 
 // Rules are tables made ready to be compared with messages. They are safe for
 // concurrent use.
