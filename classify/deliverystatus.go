@@ -198,6 +198,7 @@ func isDigitOrDot(c byte) bool { return '0' <= c && c <= '9' || c == '.' }
 // looksLikeReport reports whether text has the fields of a delivery status
 // where no part is called one.
 func looksLikeReport(text []byte) bool {
+	text = text[:min(len(text), maxNotice)]
 	found := 0
 	for _, name := range []string{"final-recipient:", "action:", "status:", "reporting-mta:", "diagnostic-code:"} {
 		if hasLine(text, name) {

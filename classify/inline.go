@@ -9,13 +9,16 @@ type inline struct {
 	score    int // how much like a returned header it is
 }
 
+// maxCandidates is how many blocks of fields in a text are read.
+const maxCandidates = 50
+
 // findInline looks for an original's header in the text of a notice, where it
 // may be indented or quoted. The block of fields that tells most is taken: a
 // message-id counts for more than anything.
 func findInline(text []byte, separators *matcher) inline {
 	best := inline{original: Original{Extent: None}, at: -1}
 	lines := lineReader{data: text}
-	afterSeparator := false
+	afterSeparator, candidates := false, 0
 	previousBlank := true
 	for {
 		start := lines.pos
@@ -29,7 +32,8 @@ func findInline(text []byte, separators *matcher) inline {
 			previousBlank = true
 			continue
 		}
-		if (previousBlank || afterSeparator || beginsTrace(bare)) && beginsHeader(bare) {
+		if (previousBlank || afterSeparator || beginsTrace(bare)) && candidates < maxCandidates && beginsHeader(bare) {
+			candidates++
 			o, size := readInline(text[start:], prefix)
 			if score := inlineScore(o, afterSeparator); score > best.score {
 				best = inline{o, start, score}
@@ -91,8 +95,8 @@ func isSeparator(line []byte, separators *matcher) bool {
 	if separators == nil || len(line) > 200 {
 		return false
 	}
-	var hits [4]hit
-	return len(separators.find(hits[:0], fold(nil, line))) > 0
+	var buf [256]byte
+	return separators.has(fold(buf[:0], line))
 }
 
 // readInline reads the header that text begins with after taking prefix off its

@@ -134,7 +134,7 @@ func (m *message) readStatus() {
 		if !named && (i == m.notice || p.media == "text/html" || isMessagePart(p.media)) {
 			continue
 		}
-		if !named && (isForeignMedia(p.media) || !looksLikeReport(p.decoded()[:min(len(p.decoded()), 4<<10)])) {
+		if !named && (isForeignMedia(p.media) || !looksLikeReport(p.decoded())) {
 			continue
 		}
 		d := parseDeliveryStatus(p.decoded())

@@ -105,6 +105,22 @@ func (m *matcher) find(hits []hit, text []byte) []hit {
 	return hits
 }
 
+// has reports whether text, which is folded, holds one of m's phrases.
+func (m *matcher) has(text []byte) bool {
+	for i := 0; i+minKey <= len(text); i++ {
+		pair := uint(text[i])<<8 | uint(text[i+1])
+		if m.filter[pair/64]&(1<<(pair%64)) == 0 || !startsWord(text, i) {
+			continue
+		}
+		for _, p := range m.index[[minKey]byte(text[i:])] {
+			if p.match(text, i) >= 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func containsRule(hits []hit, rule int) bool {
 	return slices.ContainsFunc(hits, func(h hit) bool { return h.rule == rule })
 }

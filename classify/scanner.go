@@ -39,7 +39,8 @@ type Scanner struct {
 	header  fields
 	kept    [32]field
 	hits    []hit
-	scratch []byte
+	folded  []byte // scratch of EndOfHeaders
+	utf8    []byte // scratch of decoded
 	charset string
 	facts   facts
 	ended   bool
@@ -92,20 +93,21 @@ func (s *Scanner) EndOfHeaders() Hint {
 	}
 	s.ended = true
 	s.charset = parameter(s.header.first("Content-Type"), "charset")
+	s.folded, s.utf8 = make([]byte, 0, 512), make([]byte, 0, 512)
 	for _, f := range s.header {
 		if m := s.rules.matcher(f.name); m != nil && !m.empty() {
-			s.scratch = fold(s.scratch[:0], s.decoded(f.value))
-			s.hits = m.find(s.hits, s.scratch)
+			s.folded = fold(s.folded[:0], s.decoded(f.value))
+			s.hits = m.find(s.hits, s.folded)
 		}
 	}
 	s.facts = s.gather()
 	return s.facts.hint
 }
 
-// decoded returns a header value as UTF-8, in s.scratch.
+// decoded returns a header value as UTF-8, in s.utf8.
 func (s *Scanner) decoded(value string) []byte {
-	s.scratch = appendDecoded(s.scratch[:0], value, s.charset)
-	return s.scratch
+	s.utf8 = appendDecoded(s.utf8[:0], value, s.charset)
+	return s.utf8
 }
 
 // Write takes a chunk of the body. It keeps what it needs and never fails.
