@@ -18,14 +18,18 @@ import (
 )
 
 // TestCorpus compares the package with a folder of real messages, which the
-// repository does not carry: `make corpus CORPUS=FOLDER`. Beside the folder
-// stands labels.tsv, a line a message: path, class, embeds, ..., orig_message_id.
+// repository does not carry: `make corpus CORPUS=DIR`. It has labels.tsv, a line
+// a message with the columns path, class, note and orig_message_id, and the
+// messages in its folder dev or in itself.
 func TestCorpus(t *testing.T) {
 	folder := os.Getenv("CLASSIFY_CORPUS")
 	if folder == "" {
 		t.Skip("no CLASSIFY_CORPUS")
 	}
-	labels := readLabels(t, filepath.Join(filepath.Dir(folder), "labels.tsv"))
+	labels := readLabels(t, filepath.Join(folder, "labels.tsv"))
+	if info, err := os.Stat(filepath.Join(folder, "dev")); err == nil && info.IsDir() {
+		folder = filepath.Join(folder, "dev")
+	}
 	table := map[string]map[string]int{}
 	var misses []string
 	ids, idsFound := 0, 0

@@ -225,7 +225,7 @@ func (r *lineReader) next() (line []byte, ok bool) {
 	line = r.data[r.pos:r.lf]
 	cr := bytes.IndexByte(line, '\r')
 	if cr < 0 {
-		r.pos = r.lf + 1
+		r.pos = min(r.lf+1, len(r.data))
 		return line, true
 	}
 	end := r.pos + cr
@@ -239,7 +239,7 @@ func (r *lineReader) next() (line []byte, ok bool) {
 	case r.lf == len(r.data): // CRs at the very end
 		r.pos = end + 1
 	default:
-		r.pos = r.lf + 1
+		r.pos = min(r.lf+1, len(r.data))
 	}
 	return line[:cr], true
 }

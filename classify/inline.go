@@ -82,6 +82,9 @@ func beginsTrace(line []byte) bool {
 
 // isRuler reports whether line is drawn across the page, maybe around words.
 func isRuler(line []byte) bool {
+	if len(line) < 8 {
+		return false
+	}
 	for _, sign := range []string{"--------", "========", "********", "________", "########"} {
 		if bytes.Contains(line[:min(len(line), 200)], []byte(sign)) {
 			return true
