@@ -163,7 +163,7 @@ func (m *message) byWords() Class {
 	switch {
 	case m.isVirusNotice(virus) && virus > bounce && virus >= auto:
 		return VirusNotice
-	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2):
+	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2) && bounce >= f.class(Receipt):
 		return Bounce
 	case m.isAutoReply(auto):
 		return AutoReply
@@ -198,6 +198,10 @@ func (m *message) weighBounce() {
 		f.add(string(Bounce), 1)
 		f.note("original", o.Where)
 	}
+	if m.result.Original.Where == InPart && f.null && f.class(AutoReply) == 0 {
+		f.add(string(Bounce), 2)
+		f.note("original", InPart)
+	}
 }
 
 // isVirusNotice reports whether so many points make a virus notice: people warn
@@ -225,6 +229,8 @@ func (m *message) isBounce(points int) bool {
 	switch {
 	case f.list && f.score(speaksDaemon) < 2 && !f.null:
 		return points >= 7 && proven && !f.answer
+	case f.machine() >= 4 && f.score(speaksDaemon) >= proof && f.null && !f.list:
+		return true // whatever it says, and in whatever language
 	case f.machine() >= 4:
 		return points >= 1
 	case f.machine() >= 2 && f.score(speaksDaemon) > 0:

@@ -99,10 +99,17 @@ const top = 40
 
 // counts reports whether a phrase found in the notice counts.
 func (m *message) counts(h hit) bool {
-	if m.facts.machine() >= 2 {
+	switch {
+	case m.facts.machine() >= 2:
+		return true
+	case m.rules.rules[h.rule].Speaks == string(Challenge):
+		return m.facts.class(Challenge) > 0 && h.at < 20*top
+	}
+	if h.at < 20 {
 		return true
 	}
-	return h.at < 20 || h.at < top && m.text[h.at-1] == '\n'
+	// A colon announces somebody else's words.
+	return h.at < top && m.text[h.at-1] == '\n' && m.text[h.at-2] != ':' && !m.facts.list
 }
 
 // dropQuoted returns text without lines quoted with ">": they are somebody

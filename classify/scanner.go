@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 )
@@ -97,11 +98,26 @@ func (s *Scanner) EndOfHeaders() Hint {
 	for _, f := range s.header {
 		if m := s.rules.matcher(f.name); m != nil && !m.empty() {
 			s.folded = fold(s.folded[:0], s.decoded(f.value))
+			if strings.EqualFold(f.name, "Subject") {
+				markTag(s.folded)
+			}
 			s.hits = m.find(s.hits, s.folded)
 		}
 	}
 	s.facts = s.gather()
 	return s.facts.hint
+}
+
+// markTag ends a line behind the tag that a subject begins with, as in "[SPAM]"
+// or "***SPAM***": what follows is a beginning too. subject is folded.
+func markTag(subject []byte) {
+	for _, tag := range [][2]string{{"[", "] "}, {"{", "} "}, {"***", "*** "}, {"(", ") "}} {
+		if after, ok := bytes.CutPrefix(subject, []byte(tag[0])); ok {
+			if i := bytes.Index(after[:min(len(after), 40)], []byte(tag[1])); i >= 0 {
+				subject[len(tag[0])+i+len(tag[1])-1] = '\n'
+			}
+		}
+	}
 }
 
 // decoded returns a header value as UTF-8, in s.utf8.
