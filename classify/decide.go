@@ -8,10 +8,8 @@ import (
 // classify says what the message is: by its structure where there is one, by
 // what speaks for each class otherwise.
 func (m *message) classify() Class {
-	for _, r := range m.opts.Headers {
-		if m.facts.class(r.Class) >= 8 {
-			return r.Class
-		}
+	if m.facts.site != "" {
+		return m.facts.site
 	}
 	for _, look := range []func() Class{m.byReport, m.byCalendar, m.byReceipt, m.byChallenge, m.byStatus, m.byWords} {
 		if c := look(); c != "" {

@@ -14,9 +14,10 @@ func speaker(name string) int { return slices.Index(speakers, name) }
 // facts are what the header of a message tells.
 type facts struct {
 	hint       Hint
-	null       bool // null sender
-	list       bool // list mail
-	answer     bool // a reply or a forwarded message, by its subject
+	site       Class // what a rule of the site's own says
+	null       bool  // null sender
+	list       bool  // list mail
+	answer     bool  // a reply or a forwarded message, by its subject
 	reportType string
 	media      string
 	scores     scores
@@ -28,7 +29,7 @@ type facts struct {
 // note adds a piece of evidence.
 func (f *facts) note(signal, value string) {
 	if len(f.evidence) < 60 {
-		f.evidence = append(f.evidence, Evidence{signal, value[:min(len(value), maxEvidence)]})
+		f.evidence = append(f.evidence, Evidence{signal, excerpt([]byte(value))})
 	}
 }
 
@@ -143,7 +144,10 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 		for _, v := range s.header.all(r.Header, 20) {
 			if r.Match.MatchString(decodeValue(v, s.charset)) {
 				f.note("rule", r.Header)
-				f.add(string(r.Class), 8)
+				f.site = r.Class
+				if !r.Class.IsNotification() {
+					return CannotBe
+				}
 				return Maybe
 			}
 		}
@@ -169,7 +173,9 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 // dismissed is the result for a message whose header is enough.
 func (f *facts) dismissed() Result {
 	r := Result{Class: Ordinary, Original: Original{Extent: None}, Evidence: f.evidence}
-	if f.class(List) > 0 {
+	if f.site != "" {
+		r.Class = f.site
+	} else if f.class(List) > 0 {
 		r.Class = List
 	}
 	return r

@@ -86,7 +86,7 @@ func isMessagePart(media string) bool {
 
 // isForeignMedia reports whether a part of this type holds no text of a header.
 func isForeignMedia(media string) bool {
-	for _, prefix := range []string{"image/", "audio/", "video/", "text/html", "message/delivery-status", "message/global-delivery-status", "message/disposition", "message/feedback", "application/pdf", "application/zip", "text/calendar"} {
+	for _, prefix := range []string{"image/", "audio/", "video/", "text/html", "message/disposition", "message/feedback", "application/pdf", "application/zip", "text/calendar"} {
 		if strings.HasPrefix(media, prefix) {
 			return true
 		}

@@ -41,8 +41,43 @@ func recipientsOf(notice []byte, header fields, own string) []Recipient {
 			add(address, rest)
 		}
 	}
+	if len(all) == 0 {
+		mentioned(notice, add)
+	}
 	describe(all, notice)
 	return all
+}
+
+// mentioned calls add with the addresses that stand within the first lines of a
+// notice, as in "There was an error delivering your mail to <bob@example.net>.".
+// Those of whoever can be asked for help are left out.
+func mentioned(notice []byte, add func(address, rest string)) {
+	lines := lineReader{data: notice}
+	for range 40 {
+		line, ok := lines.next()
+		if !ok {
+			return
+		}
+		text := string(line[:min(len(line), 600)])
+		if strings.IndexByte(text, '@') < 0 {
+			continue
+		}
+		for token := range strings.FieldsFuncSeq(text, endsAddress) {
+			token = strings.TrimPrefix(strings.Trim(token, ".:'"), "mailto:")
+			if isAddress(token) && !isHelper(token) {
+				add(token, "")
+			}
+		}
+	}
+}
+
+// isHelper reports whether an address is one that notices tell people to write to.
+func isHelper(address string) bool {
+	switch localPart(address) {
+	case "support", "helpdesk", "help", "abuse", "info", "admin", "noreply", "no-reply", "hostmaster", "webmaster", "root":
+		return true
+	}
+	return false
 }
 
 // nextLine returns the line that comes next, as the explanation of a recipient

@@ -125,6 +125,20 @@ func TestSiteRules(t *testing.T) {
 	}
 }
 
+// TestSiteRuleOfAnyClass lets the site say anything, of mail that would be a
+// bounce too.
+func TestSiteRuleOfAnyClass(t *testing.T) {
+	for _, c := range []classify.Class{
+		classify.DSN, classify.Bounce, classify.AutoReply, classify.Challenge, classify.Receipt,
+		classify.Report, classify.Calendar, classify.VirusNotice, classify.List, classify.Ordinary,
+	} {
+		opts := classify.Options{Headers: []classify.HeaderRule{{Header: "From", Match: regexp.MustCompile("(?i)mailer-daemon"), Class: c}}}
+		if _, r := push(opts, bounceHeader, bounceBody); r.Class != c {
+			t.Errorf("%s, want %s", r.Class, c)
+		}
+	}
+}
+
 func TestMaxBody(t *testing.T) {
 	s := classify.New(classify.Options{MaxBody: 10})
 	s.Header("From", "MAILER-DAEMON@example.net")
