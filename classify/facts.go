@@ -79,12 +79,17 @@ func (s *Scanner) gather() facts {
 	return f
 }
 
-// nullSender reports whether the message came from the null sender.
+// nullSender reports whether the message came from the null sender, or from
+// what some MTAs make of it.
 func (s *Scanner) nullSender() bool {
+	sender := unfold(s.header.first("Return-Path"))
 	if s.opts.Envelope != nil {
-		return s.opts.Envelope.Sender == ""
+		sender = s.opts.Envelope.Sender
+	} else if !s.header.has("Return-Path") {
+		return false
 	}
-	return s.header.has("Return-Path") && strings.Trim(unfold(s.header.first("Return-Path")), "<> \t") == ""
+	sender = strings.Trim(sender, "<> \t")
+	return sender == "" || localPart(sender) == "mailer-daemon"
 }
 
 // count adds the weights of hits to the scores. Where keep is given, hits it
