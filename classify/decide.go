@@ -227,7 +227,9 @@ func (m *message) isBounce(points int) bool {
 	switch {
 	case f.list && f.score(speaksDaemon) < 2 && !f.null:
 		return points >= 7 && proven && !f.answer
-	case f.machine() >= 4 && f.score(speaksDaemon) >= proof && f.null && !f.list:
+	case f.score(speaksPerson) > 0:
+		return false
+	case f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list:
 		return true // whatever it says, and in whatever language
 	case f.machine() >= 4:
 		return points >= 1

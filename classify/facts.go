@@ -16,6 +16,7 @@ type facts struct {
 	hint       Hint
 	site       Class // what a rule of the site's own says
 	null       bool  // null sender
+	unknown    bool  // nothing tells the sender
 	list       bool  // list mail
 	answer     bool  // a reply or a forwarded message, by its subject
 	reportType string
@@ -59,6 +60,7 @@ func (f *facts) machine() int {
 // gather collects what the header tells.
 func (s *Scanner) gather() facts {
 	f := facts{null: s.nullSender(), media: mediaType(s.header.first("Content-Type"))}
+	f.unknown = s.opts.Envelope == nil && !s.header.has("Return-Path")
 	if f.null {
 		f.note("null-sender", "<>")
 	}
