@@ -227,11 +227,13 @@ func (m *message) isBounce(points int) bool {
 	switch {
 	case f.list && f.score(speaksDaemon) < 2 && !f.null:
 		return points >= 7 && proven && !f.answer
-	case f.machine() >= 4 && f.score(speaksDaemon) >= proof && f.null && !f.list:
+	case f.score(speaksPerson) > 0:
+		return false
+	case f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list:
 		return true // whatever it says, and in whatever language
 	case f.machine() >= 4:
 		return points >= 1
-	case f.machine() >= 2 && f.score(speaksDaemon) > 0:
+	case f.null && f.score(speaksDaemon) > 0:
 		return points >= 2
 	case f.machine() >= 2:
 		return points >= 3
@@ -249,8 +251,8 @@ func (m *message) isAutoReply(points int) bool {
 		return false
 	case f.list && !f.null:
 		return points >= 6
-	case f.null && points == 0:
-		return len(m.result.InReplyTo)+len(m.result.References) > 0 && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
+	case f.null && points < 2: // no person answers from the null sender
+		return (f.answer || len(m.result.InReplyTo)+len(m.result.References) > 0) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
 	case f.null:
 		return points >= 2
 	case f.machine() >= 2:

@@ -16,6 +16,7 @@ type facts struct {
 	hint       Hint
 	site       Class // what a rule of the site's own says
 	null       bool  // null sender
+	unknown    bool  // nothing tells the sender
 	list       bool  // list mail
 	answer     bool  // a reply or a forwarded message, by its subject
 	reportType string
@@ -59,6 +60,7 @@ func (f *facts) machine() int {
 // gather collects what the header tells.
 func (s *Scanner) gather() facts {
 	f := facts{null: s.nullSender(), media: mediaType(s.header.first("Content-Type"))}
+	f.unknown = s.opts.Envelope == nil && !s.header.has("Return-Path")
 	if f.null {
 		f.note("null-sender", "<>")
 	}
@@ -79,12 +81,17 @@ func (s *Scanner) gather() facts {
 	return f
 }
 
-// nullSender reports whether the message came from the null sender.
+// nullSender reports whether the message came from the null sender, or from
+// what some MTAs make of it.
 func (s *Scanner) nullSender() bool {
+	sender := unfold(s.header.first("Return-Path"))
 	if s.opts.Envelope != nil {
-		return s.opts.Envelope.Sender == ""
+		sender = s.opts.Envelope.Sender
+	} else if !s.header.has("Return-Path") {
+		return false
 	}
-	return s.header.has("Return-Path") && strings.Trim(unfold(s.header.first("Return-Path")), "<> \t") == ""
+	sender = strings.Trim(sender, "<> \t")
+	return sender == "" || localPart(sender) == "mailer-daemon"
 }
 
 // count adds the weights of hits to the scores. Where keep is given, hits it

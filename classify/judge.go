@@ -104,6 +104,8 @@ func (m *message) counts(h hit) bool {
 		return true
 	case m.rules.rules[h.rule].Speaks == string(Challenge):
 		return m.facts.class(Challenge) > 0 && h.at < 20*top
+	case m.rules.rules[h.rule].Speaks == string(AutoReply) && m.facts.machine() > 0:
+		return h.at < 10*top
 	}
 	if h.at < 20 {
 		return true
