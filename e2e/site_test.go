@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -75,6 +76,8 @@ type settings struct {
 	tables string // tables, TOML
 	// bare leaves domains and signing to be found out.
 	bare bool
+	// domains are our domains, as TOML; "" is example.com.
+	domains string
 	// prepare is called before the daemon is started, with its state folder.
 	prepare func(t *testing.T, state string)
 }
@@ -96,7 +99,7 @@ format = "json"
 	}
 	return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
-domains = ["example.com"]
+domains = %s
 trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
 %s
 [batv]
@@ -106,7 +109,7 @@ listen = %q
 [log]
 format = "json"
 %s
-`, s.milter, s.socket, c.top, s.admin, c.tables)
+`, s.milter, s.socket, cmp.Or(c.domains, `["example.com"]`), c.top, s.admin, c.tables)
 }
 
 // desk is what one case works at: the site, a daemon of its own, and a record
