@@ -29,7 +29,8 @@ func cases() []testCase {
 	return all
 }
 
-// TestMail runs the cases on all mail servers, one server beside the other.
+// TestMail runs the cases on all mail servers, one server beside the other, and
+// the scripts of miltertest beside them.
 func TestMail(t *testing.T) {
 	if here.Skip != "" {
 		t.Skip(here.Skip)
@@ -51,6 +52,10 @@ func TestMail(t *testing.T) {
 			}
 		})
 	}
+	t.Run("miltertest", func(t *testing.T) {
+		t.Parallel()
+		runMiltertest(t, &results)
+	})
 }
 
 // scoreboard keeps how each case ended.
