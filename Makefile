@@ -10,10 +10,14 @@ TOOLS   := $(CURDIR)/build/tools
 FUZZTIME ?= 1m
 OUT      ?=
 
+# Messages that `make corpus` compares the classifier with: a folder that holds
+# labels.tsv and, in dev/ or beside it, the messages.
+CORPUS   ?= ../shared/corpus
+
 export GO TOOLS
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-e2e lint vuln fuzz bench bench-load tools deps clean
+.PHONY: help build run test test-unit test-e2e lint vuln fuzz corpus bench bench-load tools deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +44,9 @@ vuln: tools ## known vulnerabilities that the code reaches
 
 fuzz: ## each fuzz target for FUZZTIME=1m
 	.ci/fuzz $(FUZZTIME)
+
+corpus: ## compare the classifier with the labelled messages of CORPUS=DIR
+	CLASSIFY_CORPUS='$(abspath $(CORPUS))' $(GO) test -count=1 -run '^TestCorpus$$' ./classify -v
 
 bench: ## Go benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -9,22 +9,15 @@ import "strings"
 func notYetThere() map[string]string {
 	return map[string]string{
 		"our_relays": "origin by the Received chain",
-		"classify":   "telling notifications apart",
-		"rule":       "telling notifications apart",
+		"classify.memos": "telling notifications apart",
 		"dnsbl":      "DNS lists",
 		"origin":     "whether the original was ours",
 		"flood":      "floods",
 
 		"policy.flood":          "floods",
 		"policy.origin-proven":  "whether the original was ours",
-		"policy.receipt":        "telling notifications apart",
-		"policy.report":         "telling notifications apart",
-		"policy.calendar":       "telling notifications apart",
 		"policy.origin-foreign": "whether the original was ours",
 		"policy.listed":         "DNS lists",
-		"policy.challenge":      "telling notifications apart",
-		"policy.virus-notice":   "telling notifications apart",
-		"policy.auto-reply":     "telling notifications apart",
 	}
 }
 

@@ -18,6 +18,7 @@ func graceCases() []testCase {
 	return []testCase{
 		{name: "zero-configuration", settings: settings{bare: true}, run: zeroConfiguration},
 		{name: "strict", settings: settings{top: "all_mail_here = true", prepare: signedFor(12 * 24 * time.Hour)}, run: strict},
+		{name: "strict-classes", settings: settings{top: "all_mail_here = true", prepare: signedFor(12 * 24 * time.Hour)}, run: strictClasses},
 		{name: "lost-keys", run: lostKeys},
 		{name: "not-strict-yet", settings: settings{top: "all_mail_here = true", prepare: signedFor(9 * 24 * time.Hour)}, run: notStrictYet},
 	}
@@ -99,6 +100,36 @@ func strict(d *desk) {
 	d.wantMark(d.claimFor(alice), "accept", "tag-valid", "tag")
 	if v, err := d.daemon.Metric(`backscatter_domain_strict{domain="example.com"}`); err != nil || v != 1 {
 		d.Errorf("backscatter_domain_strict: %v, %v", v, err)
+	}
+}
+
+// What comes without a tag for good reasons is delivered where a domain is
+// strict; what a machine asks for mail that it did not get from us is not.
+func strictClasses(d *desk) {
+	client := d.connect(outsideClient)
+	for _, c := range []struct{ class, header, body, want string }{
+		{"receipt", "Subject: Read: Minutes\r\nContent-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n",
+			"--b\r\n\r\nYour message was displayed.\r\n--b\r\nContent-Type: message/disposition-notification\r\n\r\nReporting-UA: mail.example.net; Reader\r\nFinal-Recipient: rfc822;bob@example.net\r\nDisposition: manual-action/MDN-sent-manually; displayed\r\n\r\n--b--\r\n", "accept"},
+		{"report", "Subject: FW: complaint\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n",
+			"--b\r\n\r\nA complaint.\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: Loop/1.0\r\nVersion: 1\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\nFrom: x@example.org\r\nSubject: buy\r\n\r\n--b--\r\n", "accept"},
+		{"calendar", "Subject: Accepted: Lunch\r\nContent-Type: text/calendar; method=REPLY; charset=utf-8\r\n",
+			"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:1@example.net\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@example.net\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", "accept"},
+		{"auto-reply", "Subject: Out of office: Minutes\r\nAuto-Submitted: auto-replied (vacation)\r\n", "I am out of the office until Monday.\r\n", "mark"},
+		{"challenge", "Subject: Please confirm your message\r\nAuto-Submitted: auto-replied\r\nX-Delivery-Agent: TMDA/1.1.12 (Macallan)\r\n",
+			"This message was created automatically by mail delivery software (TMDA).\r\n\r\nYour message attached below is being held because the address has not been verified.\r\nTo release your message for delivery, please send an empty message to the following address, or use your mailer's reply feature.\r\n", "reject"},
+	} {
+		message := "From: Somebody <bob@example.net>\r\nTo: <alice@example.com>\r\nDate: Sat, 21 Nov 2026 09:30:00 +0000\r\nMessage-ID: <" + d.token + "-" + c.class + "@example.net>\r\nMIME-Version: 1.0\r\n" + c.header + "\r\n" + c.body
+		d.want(client.Mail(""), "250")
+		d.want(client.Rcpt(alice), "250")
+		if c.want == "reject" {
+			d.want(client.Data(message), "550 5.7.1")
+			continue
+		}
+		d.want(client.Data(message), "250")
+		mark := d.claimFor(alice).Fields("X-Backscatter")
+		if len(mark) != 1 || !strings.HasPrefix(mark[0], c.want+"; reason="+c.class+"; class="+c.class+"; ") {
+			d.Errorf("%s: X-Backscatter %q", c.class, mark)
+		}
 	}
 }
 

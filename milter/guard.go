@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	readBuffer = 2048    // octets; grows for one longer frame at a time
-	heldWrites = 1 << 20 // octets of replies held before they are sent in any case
+	readBuffer  = 2048     // octets; grows for one longer frame at a time
+	eagerGrowth = 16 << 10 // octets that it grows by for a frame that is announced
+	heldWrites  = 1 << 20  // octets of replies held before they are sent in any case
 )
 
 // guardedConn stands between go-milter and the peer. It hands on only whole
@@ -190,15 +191,16 @@ func (c *guardedConn) readError(err error) error {
 	return &frameError{"idle-timeout"}
 }
 
-// makeRoom moves the buffered octets to the front and grows the buffer, never
-// by more than has already been received, until n octets fit.
+// makeRoom moves the buffered octets to the front and grows the buffer until n
+// octets fit: for a chunk of body at once, for a longer frame by no more than
+// has already been received.
 func (c *guardedConn) makeRoom(n int) {
 	if c.start > 0 {
 		c.end = copy(c.in, c.in[c.start:c.end])
 		c.start = 0
 	}
 	if c.end == len(c.in) {
-		c.in = append(c.in, make([]byte, min(len(c.in), n-c.end))...)
+		c.in = append(c.in, make([]byte, min(max(len(c.in), eagerGrowth), n-c.end))...)
 	}
 }
 

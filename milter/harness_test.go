@@ -37,6 +37,7 @@ type witness struct {
 	signed      []string
 	sent        []policy.Sent
 	accepted    []string
+	classes     []string
 	tagsRefused []string
 	rejected    map[string]int
 	panics      []string
@@ -54,6 +55,12 @@ func (w *witness) Verdict(r policy.Record) {
 	if w.onVerdict != nil {
 		w.onVerdict(r)
 	}
+}
+
+func (w *witness) Classified(class string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.classes = append(w.classes, class)
 }
 
 func (w *witness) Accepted(recipient string) {

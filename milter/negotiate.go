@@ -13,7 +13,7 @@ const (
 	wantActions = milter.OptAddHeader | milter.OptChangeHeader |
 		milter.OptAddRcpt | milter.OptAddRcptWithArgs | milter.OptRemoveRcpt |
 		milter.OptChangeFrom | milter.OptQuarantine | milter.OptSetMacros
-	wantProtocol = milter.OptNoHelo | milter.OptNoUnknown | milter.OptNoBody |
+	wantProtocol = milter.OptNoHelo | milter.OptNoUnknown |
 		milter.OptNoConnReply | milter.OptNoMailReply | milter.OptNoHeaderReply |
 		milter.OptSkip | milter.OptRcptRej
 )

@@ -73,13 +73,13 @@ func (r *rescuer) Headers(m milter.Modifier) (answer *milter.Response, _ error) 
 	return r.session.endOfHeaders(m), nil
 }
 
-// BodyChunk is negotiated away: nothing reads the body. An old MTA sends it
-// all the same.
-func (r *rescuer) BodyChunk(_ []byte, m milter.Modifier) (*milter.Response, error) {
-	if m.Protocol()&milter.OptSkip != 0 {
-		return milter.RespSkip, nil
+func (r *rescuer) BodyChunk(chunk []byte, m milter.Modifier) (answer *milter.Response, _ error) {
+	defer r.rescue("body", &answer)
+	answer = r.session.body(chunk)
+	if answer == milter.RespSkip && m.Protocol()&milter.OptSkip == 0 {
+		answer = milter.RespContinue
 	}
-	return milter.RespContinue, nil
+	return answer, nil
 }
 
 func (r *rescuer) EndOfMessage(m milter.Modifier) (answer *milter.Response, _ error) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/d--j/go-milter"
 
+	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
@@ -78,11 +79,26 @@ func (s *session) header(name, value string) {
 		s.brought++
 	}
 	s.message.Header(name, value)
+	if s.classifies() {
+		s.scanner.Header(name, value)
+	}
+}
+
+// body shows the classifier as much as it wants to see.
+func (s *session) body(chunk []byte) *milter.Response {
+	if !s.classifies() || s.scanner.Full() {
+		return milter.RespSkip
+	}
+	_, _ = s.scanner.Write(chunk) // never fails
+	return milter.RespContinue
 }
 
 // endOfHeaders ends what needs no change.
 func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 	s.message.EndOfHeaders()
+	if s.classifies() && s.scanner.EndOfHeaders() == classify.CannotBe {
+		s.classified()
+	}
 	if r := s.refusal(policy.AtEOH, m); r != nil {
 		return r
 	}
@@ -95,6 +111,9 @@ func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 
 // endOfMessage takes the verdict of the message and makes its changes.
 func (s *session) endOfMessage(m milter.Modifier) *milter.Response {
+	if s.classifies() {
+		s.classified()
+	}
 	if r := s.refusal(policy.AtEOM, m); r != nil {
 		return r
 	}

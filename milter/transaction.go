@@ -7,6 +7,7 @@ import (
 	"github.com/d--j/go-milter"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
@@ -24,8 +25,11 @@ type transaction struct {
 	message    policy.Message // its zero value, hands off, outside one
 	id         uint64
 	recipients []*recipient
-	held       int // octets of recipients
-	brought    int // verdict headers that came with the message
+	held       int               // octets of recipients
+	brought    int               // verdict headers that came with the message
+	undecided  bool              // what the message is may decide of a recipient
+	scanner    *classify.Scanner // reads it then; nil before the first header field and once the class is known
+	classDone  bool
 	failed     bool
 	changing   bool // changes have been begun and not all been made
 	sign       signing
@@ -89,6 +93,7 @@ func (t *transaction) recipient(to, args, queueID string) *milter.Response {
 	if v.Reason != policy.ManyRecipients {
 		r.verdict = v
 	}
+	t.undecided = t.undecided || r.facts.NeedsClass(r.verdict)
 	if !r.reported {
 		t.message.Accept(&r.facts)
 	}
@@ -129,6 +134,29 @@ func (t *transaction) unknown(to string) {
 	if t.message.Kind.Untrusted() && f.Ours() && f.Tag().Result == batv.Valid {
 		t.server.observer.TagRefused(to)
 	}
+}
+
+// classifies reports whether the message is to be read, and has the scanner
+// ready then.
+func (t *transaction) classifies() bool {
+	if !t.undecided || t.classDone || t.failed {
+		return false
+	}
+	if t.scanner == nil {
+		o := t.settings.Classifying()
+		o.Envelope = &classify.Envelope{Sender: t.message.Sender, Recipients: t.addresses()}
+		t.scanner = classify.New(o)
+	}
+	return true
+}
+
+// classified takes the class of the message, which what has been read of it
+// tells.
+func (t *transaction) classified() {
+	r := t.scanner.Close()
+	t.scanner, t.classDone = nil, true
+	t.message.Classified(r)
+	t.server.observer.Classified(string(r.Class))
 }
 
 // data decides at DATA, where that has been negotiated.

@@ -61,6 +61,7 @@ func newRootCommand() *cobra.Command {
 		newSignCommand(site),
 		newVerifyCommand(site),
 		newKeysCommand(site),
+		newClassifyCommand(),
 		newCompletionCommand(),
 		newVersionCommand(),
 	)

@@ -17,6 +17,8 @@ func (o observer) Verdict(r policy.Record) {
 	o.journal.Log().Verdict(r)
 }
 
+func (o observer) Classified(class string) { o.metrics.Classified(class) }
+
 func (o observer) Accepted(recipient string) { o.known.accepted(recipient) }
 
 func (o observer) Sent(s policy.Sent) {

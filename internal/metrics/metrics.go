@@ -23,6 +23,7 @@ type Metrics struct {
 	connections prometheus.Gauge
 	rejections  *prometheus.CounterVec
 	panics      prometheus.Counter
+	classified  *prometheus.CounterVec
 	failures    *prometheus.CounterVec
 }
 
@@ -34,6 +35,7 @@ func New(version string) *Metrics {
 		verdicts:    counters("backscatter_verdicts_total", "Verdicts by the stage they were given at, action, reason and whether the action was taken.", "stage", "action", "reason", "enforced"),
 		signed:      counters("backscatter_signed_total", "Outbound messages by what became of the reverse-path: signed, or the cause why not.", "result"),
 		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
+		classified:  counters("backscatter_classified_total", "Messages with a null sender that were read, by what they are.", "class"),
 		failures:    counters("backscatter_failures_total", "Operations that failed without harm to a message.", "what"),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_connections", Help: "Milter connections that are open."}),
 		panics:      prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_panics_total", Help: "Callbacks that failed; their messages went on."}),
@@ -45,7 +47,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.connections, m.panics, m.decisions, build,
+	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.classified, m.connections, m.panics, m.decisions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -98,6 +100,9 @@ func (m *Metrics) Verdict(r policy.Record) {
 
 // Signed counts what became of an outbound reverse-path.
 func (m *Metrics) Signed(result string) { m.signed.WithLabelValues(result).Inc() }
+
+// Classified counts a message by what it is.
+func (m *Metrics) Classified(class string) { m.classified.WithLabelValues(class).Inc() }
 
 // Connections adds to the number of open connections.
 func (m *Metrics) Connections(change int) { m.connections.Add(float64(change)) }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
 )
 
@@ -33,7 +34,9 @@ func TestAutoBecomesStrict(t *testing.T) {
 		{"[[domain]]\nname = \"example.com\"\npolicy.tag-missing = \"mark\"\n", "a@example.com", config.ActionMark},
 	} {
 		s := testSite(t, tc.toml, site)
-		f := bounceMessage(s).Recipient(tc.address)
+		m := bounceMessage(s)
+		m.Classified(classify.Result{Class: classify.DSN})
+		f := m.Recipient(tc.address)
 		if v := Judge(&f, AtEOM); v.Reason != TagMissing || v.Action != tc.want {
 			t.Errorf("%q, %s: %q %q, want %q", tc.toml, tc.address, v.Reason, v.Action, tc.want)
 		}
@@ -134,6 +137,7 @@ exempt = { recipients = ["vip@*"], headers = { X-Watched = "yes" } }
 			m.Header(tc.header, "yes")
 		}
 		m.EndOfHeaders()
+		m.Classified(classify.Result{Class: classify.DSN})
 		v := Judge(&f, AtEOM)
 		if v.Reason != tc.reason || v.Action != tc.action || v.Enforced != tc.enforced {
 			t.Errorf("%s %s: %q %q enforced %v, want %q %q %v", tc.address, tc.header, v.Reason, v.Action, v.Enforced, tc.reason, tc.action, tc.enforced)
@@ -155,7 +159,9 @@ exempt = { recipients = ["vip@*"], headers = { X-Watched = "yes" } }
 func TestOneDomainOn(t *testing.T) {
 	s := testSettings(t, "mode = \"off\"\n[[domain]]\nname = \"mail.example.com\"\nmode = \"enforce\"\n")
 	for address, want := range map[string]Reason{"a@example.com": "", "a@mail.example.com": TagMissing} {
-		f := bounceMessage(s).Recipient(address)
+		m := bounceMessage(s)
+		m.Classified(classify.Result{Class: classify.DSN})
+		f := m.Recipient(address)
 		if v := Judge(&f, AtEOM); v.Reason != want {
 			t.Errorf("%s: %q, want %q", address, v.Reason, want)
 		}

@@ -1,6 +1,9 @@
 package policy
 
-import "github.com/backscatter-milter/backscatter-milter/batv"
+import (
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
+)
 
 // exempt: the client, the sender, the recipient or a header field is listed
 // under [exempt].
@@ -55,14 +58,43 @@ func (f *Facts) differs() Answer {
 }
 
 // tagMissing: there is no tag where one would have been, had we sent the
-// original. An address that is never signed cannot miss its tag.
+// original of this bounce. An address that is never signed cannot miss its tag,
+// and tags of other sites are not judged. Where the stage setting has the
+// decision made before the message is seen, whatever has a null sender counts
+// as a bounce.
 func (f *Facts) tagMissing() Answer {
-	if f.Tag().Result == batv.Valid {
+	m := f.message
+	switch {
+	case f.Tag().Result == batv.Valid, f.Tag().Result == batv.Foreign, m.settings.unsigned(f.bare()) != "":
 		return No
+	case m.class != "":
+		return answer(m.class == classify.DSN || m.class == classify.Bounce)
+	case m.settings.blind(f.stage):
+		return Yes
 	}
-	return answer(f.Tag().Result != batv.Foreign && f.message.settings.unsigned(f.bare()) == "")
+	return Later
 }
 
-// unproven: a null sender of which no row above knew more. Tags of other sites
-// are not judged.
-func (f *Facts) unproven() Answer { return answer(f.Tag().Result != batv.Foreign) }
+// unproven: a null sender of which no row above knew more.
+func (f *Facts) unproven() Answer {
+	if f.message.class == "" {
+		return Later
+	}
+	return answer(f.Tag().Result != batv.Foreign)
+}
+
+// is: the message is of that class, which is known at the end of headers or of
+// the message.
+func (f *Facts) is(class classify.Class) Answer {
+	if f.message.class == "" {
+		return Later
+	}
+	return answer(f.message.class == class)
+}
+
+func (f *Facts) receipt() Answer     { return f.is(classify.Receipt) }
+func (f *Facts) report() Answer      { return f.is(classify.Report) }
+func (f *Facts) calendar() Answer    { return f.is(classify.Calendar) }
+func (f *Facts) challenge() Answer   { return f.is(classify.Challenge) }
+func (f *Facts) virusNotice() Answer { return f.is(classify.VirusNotice) }
+func (f *Facts) autoReply() Answer   { return f.is(classify.AutoReply) }

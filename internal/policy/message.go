@@ -2,9 +2,11 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
 )
 
 // Message is one transaction under judgement. It is not safe for concurrent
@@ -21,6 +23,8 @@ type Message struct {
 	judged      []*domain
 	exempt      map[*domain]bool // those of judged for which a header field exempts the message
 	headersSeen bool             // all header fields have been shown
+	class       classify.Class   // "" until it is known
+	signals     string           // what spoke for it
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
 }
@@ -67,6 +71,22 @@ func (m *Message) Header(name, value string) {
 
 // EndOfHeaders says that no header field will follow.
 func (m *Message) EndOfHeaders() { m.headersSeen = true }
+
+// Classified says what the message was found to be.
+func (m *Message) Classified(r classify.Result) {
+	m.class = r.Class
+	var seen []string
+	for _, e := range r.Evidence {
+		if !slices.Contains(seen, e.Signal) {
+			seen = append(seen, e.Signal)
+		}
+	}
+	m.signals = strings.Join(seen, ",")
+}
+
+// NeedsClass reports whether what the message is may decide of the recipient,
+// whose verdict at RCPT TO is given.
+func (f *Facts) NeedsClass(v Verdict) bool { return f.Judged() && !v.Decided() }
 
 // Recipient begins the facts of one recipient, address as given in RCPT TO
 // without its angle brackets.

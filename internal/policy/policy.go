@@ -46,14 +46,14 @@ var table = [...]row{
 	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail},
 	{Flood, AtRcpt, unknown, config.ActionAuto},
 	{OriginProven, AtEOM, unknown, config.ActionAccept},
-	{Receipt, AtEOH, unknown, config.ActionAccept},
-	{Report, AtEOH, unknown, config.ActionAccept},
-	{Calendar, AtEOH, unknown, config.ActionAccept},
+	{Receipt, AtEOH, (*Facts).receipt, config.ActionAccept},
+	{Report, AtEOH, (*Facts).report, config.ActionAccept},
+	{Calendar, AtEOH, (*Facts).calendar, config.ActionAccept},
 	{OriginForeign, AtEOM, unknown, config.ActionAuto},
 	{Listed, AtEOM, unknown, config.ActionAuto},
-	{Challenge, AtEOM, unknown, config.ActionAuto},
-	{VirusNotice, AtEOM, unknown, config.ActionAuto},
-	{AutoReply, AtEOM, unknown, config.ActionMark},
+	{Challenge, AtEOM, (*Facts).challenge, config.ActionAuto},
+	{VirusNotice, AtEOM, (*Facts).virusNotice, config.ActionAuto},
+	{AutoReply, AtEOM, (*Facts).autoReply, config.ActionMark},
 	{TagMissing, AtEOM, (*Facts).tagMissing, config.ActionAuto},
 	{Unproven, AtEOM, (*Facts).unproven, config.ActionMark},
 	{Error, AtRcpt, never, config.ActionAccept},
@@ -89,7 +89,7 @@ const (
 func never(*Facts) Answer { return No }
 
 // unknown is the question of a row whose fact is not found out yet: floods,
-// DNS lists, the class of a message, the record of what was sent.
+// DNS lists, the record of what was sent.
 func unknown(*Facts) Answer { return No }
 
 func answer(yes bool) Answer {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
 )
 
@@ -96,7 +97,11 @@ func TestFirstReasonDecides(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := testSettings(t, tc.toml)
-			f := bounceMessage(s).Recipient(tc.rcpt(s))
+			m := bounceMessage(s)
+			f := m.Recipient(tc.rcpt(s))
+			if tc.stage == AtEOM {
+				m.Classified(classify.Result{Class: classify.Bounce})
+			}
 			v := Judge(&f, tc.stage)
 			if v.Reason != tc.reason || v.Action != tc.action {
 				t.Errorf("%q %q, want %q %q", v.Reason, v.Action, tc.reason, tc.action)
@@ -213,6 +218,47 @@ func TestMonitorMarksWhatItWouldRefuse(t *testing.T) {
 	v.Action = config.ActionAccept
 	if v.Effective() != config.ActionAccept {
 		t.Errorf("accept became %q", v.Effective())
+	}
+}
+
+// What the message is decides of recipients that no tag proves; what is
+// legitimately untagged is accepted even where a domain is strict.
+func TestClasses(t *testing.T) {
+	strict := &known{strict: map[string]bool{"example.com": true}}
+	for _, tc := range []struct {
+		class  classify.Class
+		reason Reason
+		lax    config.Action
+		strict config.Action
+	}{
+		{classify.DSN, TagMissing, config.ActionMark, config.ActionReject},
+		{classify.Bounce, TagMissing, config.ActionMark, config.ActionReject},
+		{classify.Receipt, Receipt, config.ActionAccept, config.ActionAccept},
+		{classify.Report, Report, config.ActionAccept, config.ActionAccept},
+		{classify.Calendar, Calendar, config.ActionAccept, config.ActionAccept},
+		{classify.Challenge, Challenge, config.ActionMark, config.ActionReject},
+		{classify.VirusNotice, VirusNotice, config.ActionMark, config.ActionReject},
+		{classify.AutoReply, AutoReply, config.ActionMark, config.ActionMark},
+		{classify.List, Unproven, config.ActionMark, config.ActionMark},
+		{classify.Ordinary, Unproven, config.ActionMark, config.ActionMark},
+	} {
+		for site, want := range map[Site]config.Action{&Unknown{}: tc.lax, strict: tc.strict} {
+			m := bounceMessage(testSite(t, "", site))
+			f := m.Recipient("a@example.com")
+			for _, stage := range []Stage{AtRcpt, AtEOH} {
+				if v := Judge(&f, stage); v.Decided() {
+					t.Errorf("%s: %q before the class is known", tc.class, v.Reason)
+				}
+			}
+			m.Classified(classify.Result{Class: tc.class, Evidence: []classify.Evidence{{Signal: "subject"}, {Signal: "text"}, {Signal: "text"}}})
+			v := Judge(&f, AtEOM)
+			if v.Reason != tc.reason || v.Action != want {
+				t.Errorf("%s: %q %q, want %q %q", tc.class, v.Reason, v.Action, tc.reason, want)
+			}
+			if v.Class() != string(tc.class) || v.Evidence() != "tag=missing class=subject,text" {
+				t.Errorf("%s: class %q, evidence %q", tc.class, v.Class(), v.Evidence())
+			}
+		}
 	}
 }
 

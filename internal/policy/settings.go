@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
 )
 
@@ -94,4 +95,19 @@ func (s *Settings) earliest(r row) Stage {
 		}
 	}
 	return r.from
+}
+
+// blind reports whether the stage setting has tag-missing decided at this
+// stage, before the message is seen.
+func (s *Settings) blind(stage Stage) bool {
+	return s.Stage == config.StageRcpt || s.Stage == config.StageData && stage >= AtData
+}
+
+// Classifying is how messages are to be classified.
+func (s *Settings) Classifying() classify.Options {
+	o := classify.Options{MaxBody: int(s.config.Classify.MaxBody)}
+	for _, r := range s.config.Rules {
+		o.Headers = append(o.Headers, classify.HeaderRule{Header: r.Header, Match: r.Match, Class: classify.Class(r.Class)})
+	}
+	return o
 }

@@ -24,9 +24,14 @@ func (v Verdict) Header(id string) string {
 	return b.String()
 }
 
-// Class is what the message was found to be. No classifier reads messages
-// yet, so that a null sender is all that is known.
-func (v Verdict) Class() string { return "unknown" }
+// Class is what the message was found to be, "unknown" where it was decided
+// before that was known.
+func (v Verdict) Class() string {
+	if v.Facts == nil || v.Facts.message.class == "" {
+		return "unknown"
+	}
+	return string(v.Facts.message.class)
+}
 
 // Origin names the evidence that the original is ours, or "unknown".
 func (v Verdict) Origin() string {
@@ -48,6 +53,9 @@ func (v Verdict) Evidence() string {
 	}
 	if tag.Result == batv.Valid {
 		e += " days-left=" + strconv.Itoa(tag.DaysLeft)
+	}
+	if signals := v.Facts.message.signals; signals != "" {
+		e += " class=" + signals
 	}
 	return e
 }

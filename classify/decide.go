@@ -1,0 +1,266 @@
+package classify
+
+import (
+	"bytes"
+	"strings"
+)
+
+// classify says what the message is: by its structure where there is one, by
+// what speaks for each class otherwise.
+func (m *message) classify() Class {
+	if m.facts.site != "" {
+		return m.facts.site
+	}
+	for _, look := range []func() Class{m.byReport, m.byCalendar, m.byReceipt, m.byChallenge, m.byStatus, m.byWords} {
+		if c := look(); c != "" {
+			return c
+		}
+	}
+	if m.facts.class(List) > 0 {
+		return List
+	}
+	return Ordinary
+}
+
+// byReport knows abuse reports (RFC 5965), DMARC's (RFC 7489, section 7.2, and
+// RFC 6591) and TLS-RPT's (RFC 8460, section 5.3).
+func (m *message) byReport() Class {
+	switch m.facts.reportType {
+	case "feedback-report", "tlsrpt":
+		return Report
+	}
+	for i := range m.parts {
+		p := &m.parts[i]
+		name := strings.ToLower(p.fileName())
+		switch {
+		case p.media == "message/feedback-report", strings.HasPrefix(p.media, "application/tlsrpt"):
+			m.facts.note("structure", p.media)
+			return Report
+		case strings.Count(name, "!") >= 3 && hasAnySuffix(name, ".xml", ".xml.gz", ".zip", ".gz", ".json", ".json.gz"):
+			m.facts.note("structure", name)
+			return Report
+		}
+	}
+	if f := &m.facts; f.class(Report) >= 4 || f.class(Report) >= 2 && f.machine() >= 2 && f.score(speaksDaemon) == 0 {
+		return Report
+	}
+	return ""
+}
+
+func hasAnySuffix(s string, suffixes ...string) bool {
+	for _, suffix := range suffixes {
+		if strings.HasSuffix(s, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// byCalendar knows answers to invitations (RFC 5546, section 3.2.3 and 3.2.7;
+// RFC 6047, section 2.4).
+func (m *message) byCalendar() Class {
+	for i := range m.parts {
+		p := &m.parts[i]
+		if p.media != "text/calendar" && p.media != "application/ics" {
+			continue
+		}
+		method := strings.ToUpper(parameter(p.header.first("Content-Type"), "method"))
+		if method == "" {
+			method = calendarMethod(p.decoded())
+		}
+		switch method {
+		case "REPLY", "COUNTER", "DECLINECOUNTER", "REFRESH":
+			m.facts.note("structure", "text/calendar; method="+method)
+			return Calendar
+		}
+	}
+	if m.facts.class(Calendar) >= 4 {
+		return Calendar
+	}
+	return ""
+}
+
+func calendarMethod(text []byte) string {
+	lines := lineReader{data: text}
+	for range 50 {
+		line, ok := lines.next()
+		if !ok {
+			return ""
+		}
+		if hasPrefixFold(line, "METHOD:") {
+			return strings.ToUpper(string(bytes.TrimSpace(line[7:])))
+		}
+	}
+	return ""
+}
+
+// byReceipt knows message disposition notifications (RFC 8098) and the words of
+// their forerunners.
+func (m *message) byReceipt() Class {
+	if m.facts.reportType == "disposition-notification" {
+		m.readDisposition()
+		return Receipt
+	}
+	for i := range m.parts {
+		if strings.HasPrefix(m.parts[i].media, "message/disposition-notification") || m.parts[i].media == "message/global-disposition-notification" {
+			if m.facts.machine() > 0 || m.facts.class(Receipt) > 0 {
+				m.readDisposition()
+				return Receipt
+			}
+		}
+	}
+	if m.facts.class(Receipt) >= 4 {
+		return Receipt
+	}
+	return ""
+}
+
+// readDisposition takes from an MDN what it says of the original.
+func (m *message) readDisposition() {
+	m.facts.note("structure", "disposition-notification")
+	for i := range m.parts {
+		if p := &m.parts[i]; strings.Contains(p.media, "disposition-notification") {
+			m.status = parseDeliveryStatus(p.decoded())
+		}
+	}
+}
+
+// byChallenge knows requests to prove that one is human. Accounts and lists ask
+// for confirmation too: without a machine's sender it takes more.
+func (m *message) byChallenge() Class {
+	f := &m.facts
+	points := f.class(Challenge)
+	switch {
+	case f.list && !f.null:
+		return ""
+	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0,
+		points >= 4 && (f.machine() >= 2 || f.stated[speaker(string(Challenge))] > 0):
+		return Challenge
+	}
+	return ""
+}
+
+// byStatus knows delivery reports (RFC 3464, RFC 6533) by their report.
+func (m *message) byStatus() Class {
+	if !m.status.isReport() {
+		return ""
+	}
+	if m.facts.media != "multipart/report" && m.facts.machine() < 1 && m.facts.class(Bounce) < 2 {
+		return ""
+	}
+	m.facts.note("structure", "delivery-status")
+	return DSN
+}
+
+// byWords weighs what the words of header and notice speak for.
+func (m *message) byWords() Class {
+	f := &m.facts
+	m.weighBounce()
+	bounce := f.score(string(Bounce), speaksDelay)
+	auto, virus := f.class(AutoReply), f.class(VirusNotice)
+	switch {
+	case m.isVirusNotice(virus) && virus > bounce && virus >= auto:
+		return VirusNotice
+	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2) && bounce >= f.class(Receipt):
+		return Bounce
+	case m.isAutoReply(auto):
+		return AutoReply
+	case f.class(Challenge) >= 2 && f.machine() >= 2 && !f.list && !f.answer:
+		return Challenge
+	case f.class(Receipt) >= 2 && f.machine() >= 2:
+		return Receipt
+	case m.isBounce(bounce):
+		return Bounce
+	}
+	return ""
+}
+
+// weighBounce adds what speaks for a bounce besides phrases.
+func (m *message) weighBounce() {
+	f := &m.facts
+	if f.machine() < 2 {
+		return
+	}
+	if f.media == "multipart/report" && (f.reportType == "delivery-status" || f.reportType == "") {
+		f.add(string(Bounce), 2)
+	}
+	if answer := serverAnswer(m.raw[:min(len(m.raw), maxNotice)]); answer != "" {
+		f.add(string(Bounce), 1)
+		f.note("smtp-reply", answer)
+	}
+	if looksLikeReport(m.raw) {
+		f.add(string(Bounce), 3)
+		f.note("structure", "delivery-status in the text")
+	}
+	if o := m.result.Original; (o.Extent == Full || o.Extent == Headers) && f.score(speaksDaemon) > 0 {
+		f.add(string(Bounce), 1)
+		f.note("original", o.Where)
+	}
+	if m.result.Original.Where == InPart && f.null && f.class(AutoReply) == 0 {
+		f.add(string(Bounce), 2)
+		f.note("original", InPart)
+	}
+}
+
+// isVirusNotice reports whether so many points make a virus notice: people warn
+// each other of viruses too.
+func (m *message) isVirusNotice(points int) bool {
+	f := &m.facts
+	switch {
+	case f.machine() >= 2:
+		return points >= 2
+	case f.list || f.answer:
+		return false
+	case f.machine() == 1:
+		return points >= 6
+	}
+	return points >= 8
+}
+
+// isBounce reports whether so many points make a bounce, given who sent it.
+func (m *message) isBounce(points int) bool {
+	f := &m.facts
+	proven := false // by words of the notice: a subject is soon quoted
+	for _, s := range []int{speaker(string(Bounce)), speaker(speaksDelay)} {
+		proven = proven || f.proofs[s] > f.stated[s]
+	}
+	switch {
+	case f.list && f.score(speaksDaemon) < 2 && !f.null:
+		return points >= 7 && proven && !f.answer
+	case f.score(speaksPerson) > 0:
+		return false
+	case f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list:
+		return true // whatever it says, and in whatever language
+	case f.machine() >= 4:
+		return points >= 1
+	case f.null && f.score(speaksDaemon) > 0:
+		return points >= 2
+	case f.machine() >= 2:
+		return points >= 3
+	case f.answer:
+		return points >= 8 && proven
+	}
+	return points >= 6 && proven
+}
+
+// isAutoReply reports whether so many points make an automatic reply.
+func (m *message) isAutoReply(points int) bool {
+	f := &m.facts
+	switch {
+	case f.score(speaksPerson) > 0:
+		return false
+	case f.list && !f.null:
+		return points >= 6
+	case f.null && points < 2: // no person answers from the null sender
+		return (f.answer || len(m.result.InReplyTo)+len(m.result.References) > 0) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
+	case f.null:
+		return points >= 2
+	case f.machine() >= 2:
+		return points >= 2
+	case f.answer: // the subject is the original's: only other fields count
+		return f.stated[speaker(string(AutoReply))] > 0
+	case f.machine() == 1 && points >= 3:
+		return true
+	}
+	return f.proofs[speaker(string(AutoReply))] > 0
+}
