@@ -152,6 +152,7 @@ func (o demoObserver) fail(err error) {
 }
 
 func (o demoObserver) Accepted(string) {}
+func (demoObserver) Classified(string) {}
 func (o demoObserver) TagRefused(recipient string) {
 	o.fail(fmt.Errorf("tag of %q refused", recipient))
 }
