@@ -21,7 +21,12 @@ func (d *desk) connect(from string) *smtp.Client { return d.connectTo(mta.Front,
 
 func (d *desk) connectTo(door mta.Door, from string) *smtp.Client {
 	d.Helper()
-	client, err := smtp.Dial(from, d.mta.Door(door), &d.transcript)
+	return d.connectAt(d.mta.Door(door), from)
+}
+
+func (d *desk) connectAt(server, from string) *smtp.Client {
+	d.Helper()
+	client, err := smtp.Dial(from, server, &d.transcript)
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -80,7 +85,11 @@ func (d *desk) tag(address string, options ...string) string {
 // forge is tag with a wrong signature.
 func (d *desk) forge(address string) string {
 	d.Helper()
-	tagged := d.tag(address)
+	return changeSignature(d.tag(address))
+}
+
+// changeSignature changes a tag of the prvs layout in its last digit.
+func changeSignature(tagged string) string {
 	const last = len("prvs=KDDDSSSSS") // the last hexadecimal digit
 	digit := byte('0')
 	if tagged[last] == digit {

@@ -20,7 +20,7 @@ import (
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each mail server, the paths of its .deb files
+	Packages map[string][]string // of each mail server and of miltertest, the paths of the .deb files
 	Skip     string              // why nothing can be run here
 }
 
@@ -79,7 +79,12 @@ func prepare() (outfit, error) {
 	var wait sync.WaitGroup
 	wait.Go(func() { o.Program, built = build() })
 	var errs []error
-	for name, packages := range map[string][]string{"postfix": mta.PostfixPackages(), "sendmail": mta.SendmailPackages()} {
+	for name, packages := range map[string][]string{
+		"postfix":    mta.PostfixPackages(),
+		"sendmail":   mta.SendmailPackages(),
+		"exim":       mta.EximPackages(),
+		"miltertest": {"miltertest"},
+	} {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
 		o.Packages[name] = files
 		errs = append(errs, err)

@@ -33,6 +33,8 @@ const (
 type site struct {
 	mta    mta.Server
 	sink   *smtp.Sink
+	sinkAt netip.AddrPort
+	number byte // the last octet of the server's address
 	milter netip.AddrPort
 	admin  netip.AddrPort
 	socket string // of the milter, as seen from outside the server's box
@@ -54,6 +56,8 @@ func openSite(t *testing.T, name string) *site {
 	}
 	s := &site{
 		sink:   sink,
+		sinkAt: sinkAt,
+		number: number,
 		milter: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8800+uint16(number)),
 		admin:  netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8900+uint16(number)),
 		socket: b.Path(mta.SocketPath),
@@ -72,8 +76,9 @@ func openSite(t *testing.T, name string) *site {
 
 // settings are what a case changes in the daemon's configuration.
 type settings struct {
-	top    string // keys of the top level, TOML
-	tables string // tables, TOML
+	top      string // keys of the top level, TOML
+	tables   string // tables, TOML
+	lifetime string // of tags; "": the default
 	// bare leaves domains and signing to be found out.
 	bare bool
 	// domains are our domains, as TOML; "" is example.com.
@@ -83,6 +88,10 @@ type settings struct {
 }
 
 func (s *site) config(c settings) string {
+	lifetime := ""
+	if c.lifetime != "" {
+		lifetime = fmt.Sprintf("lifetime = %q\n", c.lifetime)
+	}
 	if c.bare {
 		return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
@@ -104,12 +113,12 @@ trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
 %s
 [batv]
 sign = true
-[admin]
+%s[admin]
 listen = %q
 [log]
 format = "json"
 %s
-`, s.milter, s.socket, cmp.Or(c.domains, `["example.com"]`), c.top, s.admin, c.tables)
+`, s.milter, s.socket, cmp.Or(c.domains, `["example.com"]`), c.top, lifetime, s.admin, c.tables)
 }
 
 // desk is what one case works at: the site, a daemon of its own, and a record

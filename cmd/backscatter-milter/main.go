@@ -57,6 +57,7 @@ func newRootCommand() *cobra.Command {
 		newReloadCommand(site),
 		newCheckCommand(site),
 		newSetupCommand(site),
+		newDemoCommand(),
 		newSignCommand(site),
 		newVerifyCommand(site),
 		newKeysCommand(site),

@@ -21,6 +21,7 @@ const (
 	smmtaID      = 903
 	smmspID      = 904
 	postmasterID = 905
+	eximID       = 906
 	aliceID      = 1001
 	bobID        = 1002
 )
@@ -29,7 +30,7 @@ func accounts() []account {
 	return []account{
 		{"root", 0}, {"daemon", 1}, {"bin", 2}, {"sys", 3}, {"mail", 8}, {"nobody", 65534},
 		{"postfix", postfixID}, {"postdrop", postdropID}, {"smmta", smmtaID}, {"smmsp", smmspID},
-		{"postmaster", postmasterID},
+		{"postmaster", postmasterID}, {"Debian-exim", eximID},
 		{"alice", aliceID}, {"bob", bobID},
 	}
 }

@@ -30,6 +30,7 @@ func (s Site) write(b *box.Box, path, source, milter string) error {
 		"@MILTER@", milter,
 		"@OWN_NETWORK@", OwnNetwork,
 		"@SOCKET_PATH@", SocketPath,
+		"@SECRET@", Secret,
 		"@FRONT@", s.door(Front),
 		"@FAIL_OPEN@", s.door(FailOpen),
 		"@SOCKET@", s.door(Socket),
