@@ -6,7 +6,7 @@ import "slices"
 func restartKeys() []string {
 	return []string{
 		"listen", "socket_mode", "socket_group", "max_connections", "store",
-		"admin.listen", "admin.token", "admin.control",
+		"batv.probe", "admin.listen", "admin.token", "admin.control",
 	}
 }
 

@@ -173,9 +173,10 @@ func TestWhatTheSiteLearnsFrom(t *testing.T) {
 // A genuine tag that the MTA takes for an unknown user is told of; a forged
 // one, and a user that is unknown without, are not.
 func TestGenuineTagRefusedByTheMTA(t *testing.T) {
-	b := start(t, "")
+	b := start(t, "[batv]\nsign = true\n")
 	tagged := b.tagged(t, "alice@example.com")
-	tx := bounce(forge(tagged), "nobody@example.com", tagged)
+	moved := "alice+" + tagged[:len("prvs=KDDDSSSSSS")] + "@example.com" // what anybody can make of it
+	tx := bounce(forge(tagged), "nobody@example.com", moved, tagged)
 	for i := range tx.Rcpts {
 		tx.Rcpts[i].Unknown = true
 	}

@@ -80,45 +80,67 @@ func (c *guardedConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nextFrame brings a whole checked frame into the buffer. What command it is
-// and how long it may be is looked at before the rest of it is waited for.
+// nextFrame brings a whole checked frame into the buffer, passing over those
+// that nobody will read.
 func (c *guardedConn) nextFrame() error {
+	for {
+		code, n, err := c.announced()
+		if err != nil {
+			return err
+		}
+		if code != codeBody || !c.unread {
+			return c.whole(code, n)
+		}
+		if err := c.skipBody(n); err != nil {
+			return err
+		}
+	}
+}
+
+// announced reads the head of a frame: its code, and its length in all. What
+// command it is and how long it may be is looked at before the rest of it is
+// waited for.
+func (c *guardedConn) announced() (code byte, n int, err error) {
 	c.shrink()
 	if err := c.fill(4); err != nil {
-		return err
+		return 0, 0, err
 	}
 	size := binary.BigEndian.Uint32(c.in[c.start:])
 	if size == 0 {
-		return &frameError{"empty-frame"}
+		return 0, 0, &frameError{"empty-frame"}
 	}
 	if err := c.fill(5); err != nil {
-		return err
+		return 0, 0, err
 	}
-	code := c.in[c.start+4]
+	code = c.in[c.start+4]
 	if why := c.unwanted(code, size); why != "" {
-		return &frameError{why}
+		return 0, 0, &frameError{why}
 	}
-	n := 4 + int(size)
-	if code == codeBody && c.unread {
-		return c.skipBody(n)
-	}
+	return code, 4 + int(size), nil
+}
+
+// whole brings the rest of a frame, checks it and has it delivered.
+func (c *guardedConn) whole(code byte, n int) error {
 	if err := c.fill(n); err != nil {
 		return err
 	}
-	if why := malformed(code, c.in[c.start+5:c.start+n]); why != "" {
+	payload := c.in[c.start+5 : c.start+n]
+	if why := malformed(code, payload); why != "" {
 		return &frameError{why}
 	}
-	if code == codeMail {
-		c.unread = c.skips() && !c.reads(sender(c.in[c.start+5:c.start+n]))
+	switch code {
+	case codeMail:
+		c.unread = c.skips() && !c.reads(sender(payload))
+	case codeEOM, codeAbort, codeQuitNewConn:
+		c.unread = false
 	}
 	c.begin(code)
 	c.deliver = n
 	return nil
 }
 
-// skipBody drops a chunk of a body that nobody will read, answers for it, and
-// goes on to the next frame: the library would copy the chunk only to have it
-// dropped.
+// skipBody drops a chunk of a body that nobody will read, and answers for it:
+// the library would copy the chunk only to have it dropped.
 func (c *guardedConn) skipBody(n int) error {
 	buffered := min(n, c.end-c.start)
 	c.start += buffered
@@ -126,10 +148,8 @@ func (c *guardedConn) skipBody(n int) error {
 		return err
 	}
 	c.by = time.Time{}
-	if _, err := c.Write([]byte{0, 0, 0, 1, replySkip}); err != nil {
-		return err
-	}
-	return c.nextFrame()
+	_, err := c.Write([]byte{0, 0, 0, 1, replySkip})
+	return err
 }
 
 // drop reads n octets of the frame that has begun and forgets them.

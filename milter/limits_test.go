@@ -1,10 +1,13 @@
 package milter
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -98,6 +101,34 @@ func pipe(t *testing.T) (*guardedConn, net.Conn) {
 	near, far := net.Pipe()
 	t.Cleanup(func() { far.Close() })
 	return s.register(near).(*guardedConn), far
+}
+
+// Chunks of body without end, after a message that nobody reads, are dropped
+// one after the other: nothing grows.
+func TestEndlessBody(t *testing.T) {
+	b := start(t, "")
+	c, err := net.Dial("tcp", b.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go func() { _, _ = io.Copy(io.Discard, c) }()
+	if _, err := c.Write(append(mtatest.PostfixOffer().Frame(), mtatest.Frame('M', "<bob@example.net>\x00")...)); err != nil {
+		t.Fatal(err)
+	}
+	chunks := bytes.Repeat(mtatest.Frame('B'), 100_000)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 30 {
+		if _, err := c.Write(chunks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.StackInuse) - int64(before.StackInuse); grown > 8<<20 {
+		t.Errorf("%d MiB more of stack", grown>>20)
+	}
+	b.alive(t)
 }
 
 // What a long frame, or a long answer, took is given back.

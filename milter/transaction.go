@@ -6,7 +6,6 @@ import (
 
 	"github.com/d--j/go-milter"
 
-	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -127,11 +126,11 @@ func (t *transaction) hold(r *recipient) *milter.Response {
 	return milter.RespContinue
 }
 
-// unknown notes a recipient that the MTA does not know: if it bears a genuine
-// tag, the MTA does not know its users by their tagged addresses.
+// unknown notes a recipient that the MTA does not know: if it is an address as
+// we sign it, the MTA does not know its users by their tagged addresses.
 func (t *transaction) unknown(to string) {
 	f := t.message.Recipient(to)
-	if t.message.Kind.Untrusted() && f.Ours() && f.Tag().Result == batv.Valid {
+	if t.message.Kind == policy.InboundNull && f.AsSigned() {
 		t.server.observer.TagRefused(to)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,18 +34,22 @@ type knowledge struct {
 	cfg     atomic.Pointer[config.Config]
 	keys    atomic.Pointer[batv.Keyring]
 	failed  func(what string, err error)
+	lost    atomic.Bool    // tags are abroad whose key is gone
+	reread  chan struct{}  // SPF records are to be read anew
+	working sync.WaitGroup // goroutines of run
 }
 
 // Buckets of the store.
 const (
 	graceBucket = "grace"
 	probeBucket = "probe"
+	siteBucket  = "site"
 )
 
 // openKnowledge opens the store and reads what it remembers. It never fails:
 // what goes wrong is logged, and mail goes on.
 func openKnowledge(s *site, cfg *config.Config, j *journal, failed func(string, error)) *knowledge {
-	k := &knowledge{journal: j, failed: failed}
+	k := &knowledge{journal: j, failed: failed, reread: make(chan struct{}, 1)}
 	k.cfg.Store(cfg)
 	if db, err := k.openStore(s, cfg); err != nil {
 		j.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
@@ -117,23 +122,121 @@ func (k *knowledge) rules(cfg *config.Config) grace.Rules {
 // reload takes new settings and keys into account.
 func (k *knowledge) reload(cfg *config.Config, keys *batv.Keyring) {
 	before := k.cfg.Swap(cfg)
-	k.keys.Store(keys)
-	k.grace.SetRules(k.rules(cfg), time.Now())
+	k.take(keys)
 	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
 		k.prober.Restart()
+	}
+	select {
+	case k.reread <- struct{}{}:
+	default:
+	}
+}
+
+// take takes the keys, and with them the settings, into account.
+func (k *knowledge) take(keys *batv.Keyring) {
+	cfg, now := k.cfg.Load(), time.Now()
+	k.keys.Store(keys)
+	k.grace.SetRules(k.rules(cfg), now)
+	k.lost.Store(k.lostKeys(keys, now))
+	if k.lifetimeFell(cfg.BATV.Lifetime) {
+		k.interrupt(func(string) string { return "the lifetime of tags was shortened: older ones expire early" })
+	}
+	k.unsteady()
+}
+
+// lostKeys reports whether a key that made tags which may still come home is
+// not in the key file: its tags are taken for forgeries, or for none.
+func (k *knowledge) lostKeys(keys *batv.Keyring, now time.Time) bool {
+	held := make(map[grace.KeyID]bool)
+	for _, key := range keys.Keys() {
+		held[grace.KeyID(key.ID())] = true
+	}
+	for _, key := range k.grace.Keys() {
+		if key.Abroad.After(now) && !held[key.ID] {
+			return true
+		}
+	}
+	return false
+}
+
+// lifetimeFell reports whether tags lived longer before, as far as the store
+// remembers, and notes how long they live now.
+func (k *knowledge) lifetimeFell(lifetime time.Duration) bool {
+	if k.store == nil {
+		return false
+	}
+	fell := false
+	b := k.store.Bucket(siteBucket)
+	err := b.Each(func(key string, value []byte) error {
+		if before, err := time.ParseDuration(string(value)); key == "lifetime" && err == nil {
+			fell = lifetime < before
+		}
+		return nil
+	})
+	if err != nil {
+		k.failed("read store", err)
+	}
+	b.Put("lifetime", []byte(lifetime.String()))
+	return fell
+}
+
+// unsteady notes a gap, which ends now, for every domain whose mail leaves
+// unsigned by the settings in force, or whose tags cannot all be verified: while
+// that lasts, and for a lifetime after, nothing may be missed.
+func (k *knowledge) unsteady() {
+	cfg := k.cfg.Load()
+	lost := k.lost.Load()
+	modes := make(map[string]config.Mode)
+	for _, d := range cfg.DomainSettings {
+		modes[config.FoldDomain(d.Name)] = d.Mode
+	}
+	k.interrupt(func(domain string) string {
+		mode := cfg.Mode
+		if own := modes[domain]; own != "" {
+			mode = own
+		}
+		switch {
+		case lost:
+			return "a key whose tags may still come home is not in the key file"
+		case mode == config.ModeOff:
+			return `mode = "off"`
+		case !cfg.Domains.Empty() && !cfg.Domains.Match(domain):
+			return "the domain was not one of those named"
+		}
+		return ""
+	})
+}
+
+// interrupt notes a gap for every domain that why gives a reason for.
+func (k *knowledge) interrupt(why func(domain string) string) {
+	now := time.Now()
+	for _, s := range k.grace.All(now) {
+		if reason := why(s.Domain); reason != "" {
+			k.grace.Unsigned(s.Domain, reason, now)
+		}
 	}
 }
 
 // run keeps the record and asks the MTA until ctx ends.
 func (k *knowledge) run(ctx context.Context) {
-	go k.prober.Run(ctx)
-	go k.watchSPF(ctx)
+	for _, work := range []func(context.Context){k.prober.Run, k.watchSPF, k.beat} {
+		k.working.Add(1)
+		go func() {
+			defer k.working.Done()
+			work(ctx)
+		}()
+	}
+}
+
+func (k *knowledge) beat(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
 			k.grace.Heartbeat(time.Now())
+			k.lost.Store(k.lostKeys(k.keys.Load(), time.Now()))
+			k.unsteady()
 		case <-ctx.Done():
 			k.grace.Heartbeat(time.Now())
 			return
@@ -141,8 +244,10 @@ func (k *knowledge) run(ctx context.Context) {
 	}
 }
 
-// close writes what is still to be written.
+// close waits for the goroutines of run, whose context has ended, and writes
+// what is still to be written.
 func (k *knowledge) close() error {
+	k.working.Wait()
 	if k.store == nil {
 		return nil
 	}
@@ -167,12 +272,14 @@ func (k *knowledge) Ours(domain string) bool { return k.grace.Ours(domain) }
 // Strict reports whether a missing tag means something for a domain.
 func (k *knowledge) Strict(domain string) bool { return k.grace.Strict(domain) }
 
-// Layout tells in which layout tagged recipients of a domain come home.
+// Layout tells in which of the layouts that are allowed tagged recipients of a
+// domain come home.
 func (k *knowledge) Layout(domain string) batv.Layout {
-	switch k.prober.Layout(config.FoldDomain(domain)) {
-	case probe.PRVS:
+	found, want := k.prober.Layout(config.FoldDomain(domain)), k.cfg.Load().BATV.Layout
+	switch {
+	case found == probe.PRVS && want != config.LayoutSubaddress:
 		return batv.LayoutPRVS
-	case probe.Subaddress:
+	case found == probe.Subaddress && want != config.LayoutPRVS:
 		return batv.LayoutSubaddress
 	}
 	return batv.LayoutNone
@@ -181,8 +288,11 @@ func (k *knowledge) Layout(domain string) batv.Layout {
 // Prove notes that a key has verified a tag that came back.
 func (k *knowledge) Prove(key batv.KeyID) { k.grace.Prove(grace.KeyID(key), time.Now()) }
 
-// Proven reports whether it has.
-func (k *knowledge) Proven(key batv.KeyID) bool { return k.grace.Proven(grace.KeyID(key)) }
+// Proven reports whether it has. While tags of a lost key are abroad no
+// signature is called wrong: it may be that key's.
+func (k *knowledge) Proven(key batv.KeyID) bool {
+	return !k.lost.Load() && k.grace.Proven(grace.KeyID(key))
+}
 
 // Probing reports whether the recipient is one that the MTA is being asked for.
 func (k *knowledge) Probing(recipient string) bool { return k.prober.IsOwn(recipient) }
@@ -212,18 +322,32 @@ func (k *knowledge) sent(s policy.Sent) {
 	case policy.NotPossible:
 		k.grace.Unsigned(domain, "the MTA does not let the sender be changed", now)
 	}
-	if s.Result == policy.Signed || s.Result == policy.NotHome {
+	if k.signsAuto(domain) && (s.Result == policy.Signed || s.Result == policy.NotHome) {
 		k.prober.Need(config.FoldDomain(domain), s.Sender, now)
 	}
 }
 
+// signsAuto reports whether the domain is signed for as the MTA is found to take
+// it.
+func (k *knowledge) signsAuto(domain string) bool {
+	cfg := k.cfg.Load()
+	for _, d := range cfg.DomainSettings {
+		if d.BATV.Sign != "" && config.FoldDomain(d.Name) == config.FoldDomain(domain) {
+			return d.BATV.Sign == config.SignAuto
+		}
+	}
+	return cfg.BATV.Sign == config.SignAuto
+}
+
 // tagRefused stops signing for a domain whose genuine bounces the MTA refuses,
-// and reports whether that is news: our own probe asks for such users.
+// until the MTA has been asked again, and reports whether that is news: our own
+// probe asks for such users, too.
 func (k *knowledge) tagRefused(recipient string) bool {
-	if k.prober.IsOwn(recipient) {
+	domain := config.FoldDomain(domainOf(recipient))
+	if k.prober.IsOwn(recipient) || !k.prober.Layout(domain).Signs() && k.signsAuto(domain) {
 		return false
 	}
-	k.prober.Refused(config.FoldDomain(domainOf(recipient)), "a genuine bounce was refused as for an unknown user")
+	k.prober.Refused(domain, "a genuine bounce was refused as for an unknown user")
 	return true
 }
 
@@ -289,6 +413,8 @@ func (k *knowledge) watchSPF(ctx context.Context) {
 		}
 		select {
 		case <-tick.C:
+		case <-k.reread:
+			clear(read)
 		case <-ctx.Done():
 			return
 		}
@@ -307,14 +433,18 @@ func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
 		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
 		return false
 	}
-	k.grace.SetSPF(domain, strings.Join(f.Others, "; "), time.Now())
+	others := strings.Join(f.Others, "; ")
+	if f.Result == spf.NoRecord && k.cfg.Load().Domains.Empty() {
+		others = "anybody, as far as SPF goes: a learned domain without SPF record may be somebody else's"
+	}
+	k.grace.SetSPF(domain, others, time.Now())
 	return true
 }
 
 // sendingNetworks are those that mail of this site may leave from: those named,
 // and the addresses of this machine.
 func sendingNetworks(cfg *config.Config) []netip.Prefix {
-	networks := append([]netip.Prefix(nil), cfg.TrustedNetworks...)
+	networks := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	own, err := net.InterfaceAddrs()
 	if err != nil { // what is named is left
 		own = nil

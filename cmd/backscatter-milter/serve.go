@@ -112,7 +112,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal) (*daemon, e
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
 		return nil, errors.Join(err, d.known.close())
 	}
-	d.known.keys.Store(first.keys)
+	d.known.take(first.keys)
 	judge, err := milter.NewSettings(policy.NewSettings(cfg, first.keys, d.known))
 	if err != nil {
 		return nil, errors.Join(err, d.known.close())
@@ -228,12 +228,11 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	for _, l := range d.mail {
 		log.Info("listening", "address", mtaAddress(l.Addr()))
 	}
-	background, stop := context.WithCancel(ctx)
-	defer stop()
-	go d.known.run(background)
+	background, end := context.WithCancel(context.Background())
+	d.known.run(background)
 	d.introduce()
 	err := d.wait(ctx, hangup, failed)
-	return errors.Join(err, d.stop())
+	return errors.Join(err, d.stop(end))
 }
 
 // wait serves hangups until ctx ends or a listener fails.
@@ -251,11 +250,13 @@ func (d *daemon) wait(ctx context.Context, hangup <-chan os.Signal, failed <-cha
 	}
 }
 
-func (d *daemon) stop() error {
+// stop ends mail first and what is kept account of it after that.
+func (d *daemon) stop(background context.CancelFunc) error {
 	err := errors.Join(d.control.Close(), d.server.Stop(context.Background()))
 	if d.pages != nil {
 		err = errors.Join(err, d.admin.Close())
 	}
+	background()
 	err = errors.Join(err, d.known.close())
 	d.journal.Log().Info("stopped")
 	return err

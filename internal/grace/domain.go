@@ -49,8 +49,12 @@ func (d *domain) seen() time.Time {
 }
 
 // worthKeeping: what only senders have shown, anybody's domain, is not stored.
-func (d *domain) worthKeeping() bool {
-	return d.Accepted > 0 || !d.Signing.First.IsZero() || !d.Recording.First.IsZero()
+func (d *domain) worthKeeping() bool { return d.Accepted > 0 || d.settled() }
+
+// settled: the domain is ours, or has been treated so; outsiders alone cannot
+// bring that about.
+func (d *domain) settled() bool {
+	return d.learned() || !d.Signing.First.IsZero() || !d.Recording.First.IsZero()
 }
 
 func (d *domain) clip(now time.Time) bool {

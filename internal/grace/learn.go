@@ -67,8 +67,9 @@ func (g *Grace) domain(name string) *domain {
 const maxName = 253
 
 // makeRoom forgets the older half of the domains that have only been seen to
-// send. Trusted clients that forward mail show any number of these, and they
-// must not keep the site's own from being learned.
+// send, or only to receive. Trusted clients that forward mail, and outsiders who
+// write to ever new names, show any number of these, and they must not keep the
+// site's own from being learned.
 func (g *Grace) makeRoom() bool {
 	type candidate struct {
 		name string
@@ -76,13 +77,14 @@ func (g *Grace) makeRoom() bool {
 	}
 	var old []candidate
 	for name, d := range g.domains {
-		if !d.worthKeeping() {
+		if !d.settled() {
 			old = append(old, candidate{name, d.seen()})
 		}
 	}
 	slices.SortFunc(old, func(a, b candidate) int { return a.seen.Compare(b.seen) })
 	for _, c := range old[:(len(old)+1)/2] {
 		delete(g.domains, c.name)
+		g.remove(domainKey + c.name)
 	}
 	return len(old) > 0
 }

@@ -68,7 +68,7 @@ func (f *Facts) tagMissing() Answer {
 	case f.Tag().Result == batv.Valid, f.Tag().Result == batv.Foreign, m.settings.unsigned(f.bare()) != "":
 		return No
 	case m.class != "":
-		return answer(m.class == classify.DSN || m.class == classify.Bounce)
+		return answer((m.class == classify.DSN || m.class == classify.Bounce) && !f.aboutUnsigned())
 	case m.settings.blind(f.stage):
 		return Yes
 	}
@@ -83,6 +83,25 @@ func (f *Facts) unproven() Answer {
 	return answer(f.Tag().Result != batv.Foreign)
 }
 
+// aboutUnsigned: the original went to a recipient whose mail is never signed.
+func (f *Facts) aboutUnsigned() bool {
+	for _, about := range f.message.about {
+		if about != "" && anyMatch(f.domain().unsignedDestinations, about) {
+			return true
+		}
+	}
+	return false
+}
+
+// asked is is, for what may be refused because nothing proves that we sent what
+// it is about: where we would not have signed that, nothing could.
+func (f *Facts) asked(class classify.Class) Answer {
+	if f.Tag().Result == batv.Foreign || f.message.settings.unsigned(f.bare()) != "" || f.aboutUnsigned() {
+		return No
+	}
+	return f.is(class)
+}
+
 // is: the message is of that class, which is known at the end of headers or of
 // the message.
 func (f *Facts) is(class classify.Class) Answer {
@@ -95,6 +114,6 @@ func (f *Facts) is(class classify.Class) Answer {
 func (f *Facts) receipt() Answer     { return f.is(classify.Receipt) }
 func (f *Facts) report() Answer      { return f.is(classify.Report) }
 func (f *Facts) calendar() Answer    { return f.is(classify.Calendar) }
-func (f *Facts) challenge() Answer   { return f.is(classify.Challenge) }
-func (f *Facts) virusNotice() Answer { return f.is(classify.VirusNotice) }
+func (f *Facts) challenge() Answer   { return f.asked(classify.Challenge) }
+func (f *Facts) virusNotice() Answer { return f.asked(classify.VirusNotice) }
 func (f *Facts) autoReply() Answer   { return f.is(classify.AutoReply) }

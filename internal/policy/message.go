@@ -7,6 +7,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
+	"github.com/backscatter-milter/backscatter-milter/config"
 )
 
 // Message is one transaction under judgement. It is not safe for concurrent
@@ -24,6 +25,7 @@ type Message struct {
 	exempt      map[*domain]bool // those of judged for which a header field exempts the message
 	headersSeen bool             // all header fields have been shown
 	class       classify.Class   // "" until it is known
+	about       []string         // whom the original did not reach, or did
 	signals     string           // what spoke for it
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
@@ -33,6 +35,7 @@ type Message struct {
 type fate struct {
 	kind   fateKind
 	domain *domain // whose policy a suspect is judged by
+	strict bool    // whether a missing tag means something for it
 }
 
 type fateKind uint8
@@ -75,6 +78,9 @@ func (m *Message) EndOfHeaders() { m.headersSeen = true }
 // Classified says what the message was found to be.
 func (m *Message) Classified(r classify.Result) {
 	m.class = r.Class
+	for _, about := range r.Recipients {
+		m.about = append(m.about, about.Final, about.Original)
+	}
 	var seen []string
 	for _, e := range r.Evidence {
 		if !slices.Contains(seen, e.Signal) {
@@ -150,6 +156,27 @@ func (f *Facts) Ours() bool {
 	return f.message.Kind != HandsOff && f.message.settings.handled(f.Address)
 }
 
+// AsSigned reports whether the recipient bears a valid tag in the very form in
+// which its domain's mail is signed: tags can be moved to the other form by
+// anybody who has seen one.
+func (f *Facts) AsSigned() bool {
+	s := f.message.settings
+	tag := f.Tag()
+	if !f.Ours() || tag.Result != batv.Valid {
+		return false
+	}
+	layout := s.Tags.Layout
+	if f.domain().sign == config.SignAuto {
+		layout = s.site.Layout(domainPart(f.Address))
+	}
+	if layout == batv.LayoutPRVS {
+		return tag.Layout == layout
+	}
+	local := f.Address[:strings.LastIndexByte(f.Address, '@')]
+	const tagged = len("prvs=KDDDSSSSSS")
+	return tag.Layout == layout && len(local) > tagged && local[len(local)-tagged-1] == s.Tags.Delimiter
+}
+
 // domain is what holds for the recipient's domain.
 func (f *Facts) domain() *domain { return f.message.settings.domainOf(f.Address) }
 
@@ -162,5 +189,5 @@ func (f *Facts) fate() fate {
 	case f.tagMissing() == No:
 		return fate{kind: left}
 	}
-	return fate{kind: suspect, domain: f.domain()}
+	return fate{kind: suspect, domain: f.domain(), strict: f.message.settings.site.Strict(domainPart(f.Address))}
 }
