@@ -27,6 +27,7 @@ import (
 // from memory, and nothing becomes strict that was not in the meantime.
 type knowledge struct {
 	journal *journal
+	now     func() time.Time
 	store   *store.Store // nil: memory only
 	grace   *grace.Grace
 	prober  *probe.Prober
@@ -43,8 +44,8 @@ const (
 
 // openKnowledge opens the store and reads what it remembers. It never fails:
 // what goes wrong is logged, and mail goes on.
-func openKnowledge(s *site, cfg *config.Config, j *journal, failed func(string, error)) *knowledge {
-	k := &knowledge{journal: j, failed: failed}
+func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time, failed func(string, error)) *knowledge {
+	k := &knowledge{journal: j, now: now, failed: failed}
 	k.cfg.Store(cfg)
 	if db, err := k.openStore(s, cfg); err != nil {
 		j.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
@@ -58,7 +59,7 @@ func openKnowledge(s *site, cfg *config.Config, j *journal, failed func(string, 
 		graceStore, probeStore = k.store.Bucket(graceBucket), k.store.Bucket(probeBucket)
 	}
 	var err error
-	if k.grace, err = grace.New(graceStore, k.rules(cfg), time.Now()); err != nil {
+	if k.grace, err = grace.New(graceStore, k.rules(cfg), k.now()); err != nil {
 		failed("read store", err)
 	}
 	k.prober, err = probe.NewProber(probe.Options{
@@ -118,7 +119,7 @@ func (k *knowledge) rules(cfg *config.Config) grace.Rules {
 func (k *knowledge) reload(cfg *config.Config, keys *batv.Keyring) {
 	before := k.cfg.Swap(cfg)
 	k.keys.Store(keys)
-	k.grace.SetRules(k.rules(cfg), time.Now())
+	k.grace.SetRules(k.rules(cfg), k.now())
 	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
 		k.prober.Restart()
 	}
@@ -133,9 +134,9 @@ func (k *knowledge) run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			k.grace.Heartbeat(time.Now())
+			k.grace.Heartbeat(k.now())
 		case <-ctx.Done():
-			k.grace.Heartbeat(time.Now())
+			k.grace.Heartbeat(k.now())
 			return
 		}
 	}
@@ -165,7 +166,7 @@ func (k *knowledge) abroad(now time.Time) time.Time {
 func (k *knowledge) Ours(domain string) bool { return k.grace.Ours(domain) }
 
 // Strict reports whether a missing tag means something for a domain.
-func (k *knowledge) Strict(domain string) bool { return k.grace.Strict(domain) }
+func (k *knowledge) Strict(domain string) bool { return k.grace.Strict(domain, k.now()) }
 
 // Layout tells in which layout tagged recipients of a domain come home.
 func (k *knowledge) Layout(domain string) batv.Layout {
@@ -179,7 +180,7 @@ func (k *knowledge) Layout(domain string) batv.Layout {
 }
 
 // Prove notes that a key has verified a tag that came back.
-func (k *knowledge) Prove(key batv.KeyID) { k.grace.Prove(grace.KeyID(key), time.Now()) }
+func (k *knowledge) Prove(key batv.KeyID) { k.grace.Prove(grace.KeyID(key), k.now()) }
 
 // Proven reports whether it has.
 func (k *knowledge) Proven(key batv.KeyID) bool { return k.grace.Proven(grace.KeyID(key)) }
@@ -190,13 +191,13 @@ func (k *knowledge) Probing(recipient string) bool { return k.prober.IsOwn(recip
 // accepted learns from a recipient that outside mail was accepted for.
 func (k *knowledge) accepted(recipient string) {
 	if k.cfg.Load().Domains.Empty() && !k.prober.IsOwn(recipient) {
-		k.grace.SawAccepted(domainOf(recipient), time.Now())
+		k.grace.SawAccepted(domainOf(recipient), k.now())
 	}
 }
 
 // sent learns from a message of a trusted client.
 func (k *knowledge) sent(s policy.Sent) {
-	now, domain := time.Now(), domainOf(s.Sender)
+	now, domain := k.now(), domainOf(s.Sender)
 	if k.cfg.Load().Domains.Empty() {
 		k.grace.SawSent(domain, now)
 	}
@@ -276,7 +277,7 @@ func (k *knowledge) watchSPF(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
-		for _, s := range k.grace.All(time.Now()) {
+		for _, s := range k.grace.All(k.now()) {
 			if at, done := read[s.Domain]; done && time.Since(at) < 24*time.Hour {
 				continue
 			}
@@ -307,7 +308,7 @@ func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
 		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
 		return false
 	}
-	k.grace.SetSPF(domain, strings.Join(f.Others, "; "), time.Now())
+	k.grace.SetSPF(domain, strings.Join(f.Others, "; "), k.now())
 	return true
 }
 
