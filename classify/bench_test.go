@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,6 +148,37 @@ func TestWorstShapes(t *testing.T) {
 		mustClassify(t, []byte(message))
 		if took := time.Since(begun); took > 2*time.Second {
 			t.Errorf("%s: took %v", name, took)
+		}
+	}
+}
+
+// TestMemory bounds what a message can make a Scanner allocate, all told: what is
+// resident at one time is less.
+func TestMemory(t *testing.T) {
+	const limit = 8 << 20
+	for name, message := range worstShapes() {
+		head, body, _ := strings.Cut(message, "\n\n")
+		var fields [][2]string
+		for line := range strings.SplitSeq(head, "\n") {
+			name, value, _ := strings.Cut(line, ":")
+			fields = append(fields, [2]string{name, value})
+		}
+		data := []byte(body)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		s := classify.New(classify.Options{})
+		for _, f := range fields {
+			s.Header(f[0], f[1])
+		}
+		for chunk := range slices.Chunk(data, 64<<10) {
+			if _, err := s.Write(chunk); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > limit {
+			t.Errorf("%s: %d bytes, want %d at most", name, used, limit)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func Classify(r io.Reader, opts Options) (Result, error) {
 		s.Header(f.name, f.value)
 	}
 	if s.EndOfHeaders() == Maybe {
-		s.Write(raw[whole:])
+		_, _ = s.Write(raw[whole:]) // never fails
 	}
 	return s.Close(), err
 }

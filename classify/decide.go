@@ -249,10 +249,10 @@ func (m *message) isAutoReply(points int) bool {
 	switch {
 	case f.score(speaksPerson) > 0:
 		return false
-	case f.list && !f.null:
+	case f.list && (!f.null || points < 2):
 		return points >= 6
 	case f.null && points < 2: // no person answers from the null sender
-		return (f.answer || len(m.result.InReplyTo)+len(m.result.References) > 0) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
+		return !f.list && (f.answer || len(m.result.InReplyTo)+len(m.result.References) > 0) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
 	case f.null:
 		return points >= 2
 	case f.machine() >= 2:

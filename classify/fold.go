@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -10,60 +11,75 @@ import (
 // nobody sees left out, runs of white space one blank, or one LF where a line
 // ended. Broken UTF-8 is read as Latin-1.
 func fold(dst, text []byte) []byte {
-	blank := byte('\n') // pending: white space not yet written; at the start none is
-	start := len(dst)
-	pending := false
+	f := folder{dst: dst, start: len(dst)}
 	for i := 0; i < len(text); {
 		c := text[i]
-		if c < utf8.RuneSelf {
+		switch {
+		case c <= ' ' || c == 0x7f:
+			f.blank(c == '\n' || c == '\r')
 			i++
-			if c <= ' ' || c == 0x7f {
-				if !pending {
-					pending, blank = true, ' '
-				}
-				if c == '\n' || c == '\r' {
-					blank = '\n'
-				}
-				continue
-			}
-			if pending && len(dst) > start {
-				dst = append(dst, blank)
-			}
-			pending = false
+		case c < utf8.RuneSelf:
 			if 'A' <= c && c <= 'Z' {
 				c += 'a' - 'A'
 			}
-			dst = append(dst, c)
-			continue
-		}
-		r, size := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && size == 1 {
-			r = rune(c)
-		}
-		i += size
-		r = foldRune(r)
-		switch {
-		case r < 0:
-			continue
-		case r == ' ':
-			if !pending {
-				pending, blank = true, ' '
+			f.flush()
+			f.dst = append(f.dst, c)
+			i++
+		default:
+			r, size := utf8.DecodeRune(text[i:])
+			if r == utf8.RuneError && size == 1 {
+				r = rune(c)
 			}
-			continue
+			f.rune(foldRune(r))
+			i += size
 		}
-		if pending && len(dst) > start {
-			dst = append(dst, blank)
-		}
-		pending = false
-		dst = utf8.AppendRune(dst, r)
 	}
-	return dst
+	return f.dst
 }
 
-// foldString is fold for single values.
-func foldString(s string) string {
-	return string(fold(nil, []byte(s)))
+// folder is a text that is being folded.
+type folder struct {
+	dst     []byte
+	start   int  // of the text in dst
+	pending byte // white space to be written before the next letter; 0: none
 }
+
+// blank takes white space, maybe the end of a line.
+func (f *folder) blank(line bool) {
+	switch {
+	case line:
+		f.pending = '\n'
+	case f.pending == 0:
+		f.pending = ' '
+	}
+}
+
+// flush writes what white space there was.
+func (f *folder) flush() {
+	if f.pending != 0 && len(f.dst) > f.start {
+		f.dst = append(f.dst, f.pending)
+	}
+	f.pending = 0
+}
+
+// rune takes a letter that is folded.
+func (f *folder) rune(r rune) {
+	switch {
+	case r < 0:
+	case r == ' ':
+		f.blank(false)
+	default:
+		f.flush()
+		f.dst = utf8.AppendRune(f.dst, r)
+	}
+}
+
+// Letters that are compared as others: each of the first string as the one at
+// its place in the second.
+const (
+	foldFrom = "‘’‚′`´“”„«»‐‑‒–—―−șțơưёάέήίϊΐόύϋΰώςأإآ"
+	foldTo   = "''''''\"\"\"\"\"-------stouеαεηιιιουυυωσااا"
+)
 
 // Base letters of U+00DF to U+00FF and U+0100 to U+017F, in order.
 const (
@@ -71,23 +87,30 @@ const (
 	latinExBase = "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"
 )
 
+// Characters that are white space, and such that nobody sees: marks that
+// combine with the letter before them, the points of Arabic and Hebrew, signs
+// of direction.
+var (
+	blanks    = &unicode.RangeTable{R16: []unicode.Range16{{0xa0, 0xa0, 1}, {0x2000, 0x200a, 1}, {0x202f, 0x202f, 1}, {0x3000, 0x3000, 1}}}
+	invisible = &unicode.RangeTable{R16: []unicode.Range16{
+		{0xad, 0xad, 1}, {0x300, 0x36f, 1}, {0x591, 0x5bd, 1}, {0x640, 0x640, 1}, {0x64b, 0x652, 1},
+		{0x200b, 0x200f, 1}, {0x202a, 0x202e, 1}, {0x2060, 0x2069, 1}, {0xfeff, 0xfeff, 1},
+	}, LatinOffset: 1}
+)
+
 // foldRune returns what stands for r, or -1 for nothing.
 func foldRune(r rune) rune {
 	switch {
-	case r == 0xa0 || r == 0x3000 || r == 0x202f || r >= 0x2000 && r <= 0x200a:
+	case unicode.Is(blanks, r):
 		return ' '
-	case r == 0xad || r == 0xfeff || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2060 && r <= 0x2069:
+	case unicode.Is(invisible, r):
 		return -1
-	case r >= 0x300 && r <= 0x36f || r >= 0x64b && r <= 0x652 || r == 0x640 || r >= 0x591 && r <= 0x5bd:
-		return -1 // combining marks, Arabic and Hebrew points
 	case r >= 0xff01 && r <= 0xff5e:
 		r -= 0xfee0 // full width
 	}
-	return foldLetter(unicode.ToLower(r))
-}
-
-func foldLetter(r rune) rune {
-	switch {
+	switch r = unicode.ToLower(r); {
+	case r >= 0x4e00: // no alphabet beyond
+		return r
 	case r >= 0xdf && r <= 0xff:
 		return rune(latin1Base[r-0xdf])
 	case r >= 0x100 && r <= 0x17f:
@@ -95,57 +118,27 @@ func foldLetter(r rune) rune {
 	case r >= 0x1ea0 && r <= 0x1ef9:
 		return foldVietnamese(r)
 	}
-	switch r {
-	case 0x2018, 0x2019, 0x201a, 0x2032, '`', 0xb4:
-		return '\''
-	case 0x201c, 0x201d, 0x201e, 0xab, 0xbb:
-		return '"'
-	case 0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212:
-		return '-'
-	case 0x219:
-		return 's'
-	case 0x21b:
-		return 't'
-	case 0x1a1:
-		return 'o'
-	case 0x1b0:
-		return 'u'
-	case 'ё':
-		return 'е'
-	case 'ά':
-		return 'α'
-	case 'έ':
-		return 'ε'
-	case 'ή':
-		return 'η'
-	case 'ί', 'ϊ', 'ΐ':
-		return 'ι'
-	case 'ό':
-		return 'ο'
-	case 'ύ', 'ϋ', 'ΰ':
-		return 'υ'
-	case 'ώ':
-		return 'ω'
-	case 'ς':
-		return 'σ'
-	case 'أ', 'إ', 'آ':
-		return 'ا'
+	if base, ok := folded()[r]; ok {
+		return base
 	}
 	return r
 }
 
-func foldVietnamese(r rune) rune {
-	switch {
-	case r <= 0x1eb7:
-		return 'a'
-	case r <= 0x1ec7:
-		return 'e'
-	case r <= 0x1ecb:
-		return 'i'
-	case r <= 0x1ee3:
-		return 'o'
-	case r <= 0x1ef1:
-		return 'u'
+// folded are the letters of foldFrom.
+var folded = sync.OnceValue(func() map[rune]rune {
+	m := map[rune]rune{}
+	to := []rune(foldTo)
+	for i, r := range []rune(foldFrom) {
+		m[r] = to[i]
 	}
-	return 'y'
+	return m
+})
+
+func foldVietnamese(r rune) rune {
+	for i, last := range []rune{0x1eb7, 0x1ec7, 0x1ecb, 0x1ee3, 0x1ef1, 0x1ef9} {
+		if r <= last {
+			return rune("aeiouy"[i])
+		}
+	}
+	return r
 }

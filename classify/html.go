@@ -53,14 +53,14 @@ func cutTag(b []byte) (size int, name string, ok bool) {
 		return len(b), "", true
 	}
 	i := 1
-	if i < len(b) && (b[i] == '/' || b[i] == '!' || b[i] == '?') {
+	if i < len(b) && strings.IndexByte("/!?", b[i]) >= 0 {
 		i++
 	}
 	start := i
-	for i < len(b) && i < 40 && (b[i] >= 'a' && b[i] <= 'z' || b[i] >= 'A' && b[i] <= 'Z' || b[i] >= '0' && b[i] <= '9' || b[i] == ':') {
+	for i < len(b) && i < 40 && isTagName(b[i]) {
 		i++
 	}
-	if i == start || i < len(b) && (b[i] == '@' || b[i] == '.' || b[i] == '-' || b[i] == '_') {
+	if i == start || i < len(b) && strings.IndexByte("@.-_", b[i]) >= 0 {
 		return 0, "", false
 	}
 	end := bytes.IndexByte(b[:min(len(b), maxTag)], '>')
@@ -69,6 +69,8 @@ func cutTag(b []byte) (size int, name string, ok bool) {
 	}
 	return end + 1, strings.ToLower(string(b[start:i])), true
 }
+
+func isTagName(c byte) bool { return isLetter(c) || '0' <= c && c <= '9' || c == ':' }
 
 // maxTag is how far the end of a tag is looked for.
 const maxTag = 4 << 10

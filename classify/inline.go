@@ -19,6 +19,7 @@ func findInline(text []byte, separators *matcher) inline {
 	best := inline{original: Original{Extent: None}, at: -1}
 	lines := lineReader{data: text}
 	afterSeparator, candidates := false, 0
+	var scratch []byte
 	previousBlank := true
 	for {
 		start := lines.pos
@@ -48,7 +49,7 @@ func findInline(text []byte, separators *matcher) inline {
 			}
 		}
 		previousBlank = false
-		if isRuler(bare) || isSeparator(bare, separators) {
+		if isRuler(bare) || isSeparator(bare, separators, &scratch) {
 			afterSeparator = true
 		}
 	}
@@ -93,13 +94,13 @@ func isRuler(line []byte) bool {
 	return false
 }
 
-// isSeparator reports whether line announces the original.
-func isSeparator(line []byte, separators *matcher) bool {
+// isSeparator reports whether line announces the original. It folds it in scratch.
+func isSeparator(line []byte, separators *matcher, scratch *[]byte) bool {
 	if separators == nil || len(line) > 200 {
 		return false
 	}
-	var buf [256]byte
-	return separators.has(fold(buf[:0], line))
+	*scratch = fold((*scratch)[:0], line)
+	return separators.has(*scratch)
 }
 
 // readInline reads the header that text begins with after taking prefix off its

@@ -44,13 +44,12 @@ const (
 
 // splitter cuts a body into parts in one pass over its lines.
 type splitter struct {
-	body     []byte
-	parts    []part
-	stack    []string // boundaries, the outermost first
-	matched  bool     // a boundary was found
-	cur      part
-	start    int // of the current part's body
-	skipping bool
+	body    []byte
+	parts   []part
+	stack   []string // boundaries, the outermost first
+	matched bool     // a boundary was found
+	cur     part
+	start   int // of the current part's body
 }
 
 // split returns the leaves of a message with the header and body given.

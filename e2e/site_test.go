@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -80,6 +81,8 @@ type settings struct {
 	lifetime string // of tags; "": the default
 	// bare leaves domains and signing to be found out.
 	bare bool
+	// domains are our domains, as TOML; "" is example.com.
+	domains string
 	// prepare is called before the daemon is started, with its state folder.
 	prepare func(t *testing.T, state string)
 }
@@ -105,7 +108,7 @@ format = "json"
 	}
 	return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
-domains = ["example.com"]
+domains = %s
 trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
 %s
 [batv]
@@ -115,7 +118,7 @@ listen = %q
 [log]
 format = "json"
 %s
-`, s.milter, s.socket, c.top, lifetime, s.admin, c.tables)
+`, s.milter, s.socket, cmp.Or(c.domains, `["example.com"]`), c.top, lifetime, s.admin, c.tables)
 }
 
 // desk is what one case works at: the site, a daemon of its own, and a record

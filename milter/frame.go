@@ -21,13 +21,14 @@ const (
 	codeQuitNewConn = 'K'
 )
 
-// Reply codes that can end a transaction (SMFIR_*).
+// Reply codes (SMFIR_*): those that can end a transaction, and skip.
 const (
 	replyAccept   = 'a'
 	replyDiscard  = 'd'
 	replyReject   = 'r'
 	replyTempfail = 't'
 	replyCode     = 'y'
+	replySkip     = 's'
 )
 
 // maxPairs bounds the macros of one frame; few are asked for.
@@ -78,6 +79,12 @@ func malformed(code byte, payload []byte) string {
 		}
 	}
 	return ""
+}
+
+// sender is the address of a well-formed MAIL command, without brackets.
+func sender(payload []byte) string {
+	address, _, _ := bytes.Cut(payload, []byte{0})
+	return string(bytes.Trim(address, "<>"))
 }
 
 // malformedConnect checks "host NUL family [port address NUL]".

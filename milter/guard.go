@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/d--j/go-milter"
 )
 
 const (
@@ -31,8 +33,9 @@ type guardedConn struct {
 	net.Conn
 	now      func() time.Time
 	timing   timing
-	onReject func(why string) // told why the peer is cut off
-	onClose  func()           // told once that the connection has ended
+	onReject func(why string)         // told why the peer is cut off
+	onClose  func()                   // told once that the connection has ended
+	reads    func(sender string) bool // whether anybody will read the body of such a message
 
 	in         []byte // buffered octets are in[start:end]
 	start, end int
@@ -40,10 +43,12 @@ type guardedConn struct {
 	negotiated bool      // the first frame has come
 	last       byte      // code of the last command handed on
 	by         time.Time // deadline of the frame that has begun
+	unread     bool      // nobody will read the body of the message under way
 
 	mu     sync.Mutex // guards what follows: Close may come from elsewhere
 	out    []byte     // replies held back
 	final  bool       // a reply that ends the transaction is held
+	skip   bool       // the answer "skip" was negotiated
 	closed bool
 
 	busy atomic.Bool // a transaction is under way whose final reply is not sent yet
@@ -94,15 +99,70 @@ func (c *guardedConn) nextFrame() error {
 		return &frameError{why}
 	}
 	n := 4 + int(size)
+	if code == codeBody && c.unread {
+		return c.skipBody(n)
+	}
 	if err := c.fill(n); err != nil {
 		return err
 	}
 	if why := malformed(code, c.in[c.start+5:c.start+n]); why != "" {
 		return &frameError{why}
 	}
+	if code == codeMail {
+		c.unread = c.skips() && !c.reads(sender(c.in[c.start+5:c.start+n]))
+	}
 	c.begin(code)
 	c.deliver = n
 	return nil
+}
+
+// skipBody drops a chunk of a body that nobody will read, answers for it, and
+// goes on to the next frame: the library would copy the chunk only to have it
+// dropped.
+func (c *guardedConn) skipBody(n int) error {
+	buffered := min(n, c.end-c.start)
+	c.start += buffered
+	if err := c.drop(n - buffered); err != nil {
+		return err
+	}
+	c.by = time.Time{}
+	if _, err := c.Write([]byte{0, 0, 0, 1, replySkip}); err != nil {
+		return err
+	}
+	return c.nextFrame()
+}
+
+// drop reads n octets of the frame that has begun and forgets them.
+func (c *guardedConn) drop(n int) error {
+	if n == 0 {
+		return nil
+	}
+	if err := c.Conn.SetReadDeadline(c.now().Add(c.timing.frame)); err != nil {
+		return err
+	}
+	scratch := scratches.Get().(*[64 << 10]byte)
+	defer scratches.Put(scratch)
+	for n > 0 {
+		m, err := c.Conn.Read(scratch[:min(n, len(scratch))])
+		n -= m
+		switch {
+		case n == 0 || err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return &frameError{"frame-timeout"}
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// scratches are where dropped octets go.
+var scratches = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+func (c *guardedConn) skips() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.skip
 }
 
 // unwanted tells why a frame is not even read to its end.
@@ -221,7 +281,10 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
-	const header = 5 // of a reply: length and code, which the library writes by themselves
+	const header = 5                          // of a reply: length and code, which the library writes by themselves
+	if c.last == codeOptNeg && len(p) >= 12 { // the answer to the negotiation, behind its header
+		c.skip = binary.BigEndian.Uint32(p[8:])&uint32(milter.OptSkip) != 0
+	}
 	if len(p) == header && c.busy.Load() && c.ends(p[header-1]) {
 		c.final = true
 	}

@@ -93,6 +93,7 @@ func TestStopTellsIdleFromBusy(t *testing.T) {
 func pipe(t *testing.T) (*guardedConn, net.Conn) {
 	t.Helper()
 	s := &Server{observer: &witness{}, now: time.Now, timing: unhurried(), conns: map[*guardedConn]struct{}{}, places: make(chan struct{}, 1)}
+	s.settings.Store(testSettings(t, baseConfig, nil))
 	s.places <- struct{}{}
 	near, far := net.Pipe()
 	t.Cleanup(func() { far.Close() })

@@ -23,14 +23,17 @@ type timing struct {
 }
 
 // defaultTiming gives an MTA a second thirty times over where go-milter gives
-// it one, and between events as long as libmilter does.
+// it one, and between events as long as libmilter does. Idle connections hold up
+// a stop for less than the 5 s after which Sendmail gives up on a milter as the
+// README sets it up: clients that come meanwhile wait in an inherited socket for
+// the next daemon.
 func defaultTiming() timing {
 	return timing{
 		negotiate: 30 * time.Second,
 		frame:     30 * time.Second,
 		idle:      7210 * time.Second,
 		write:     10 * time.Second,
-		stopIdle:  10 * time.Second,
+		stopIdle:  3 * time.Second,
 		stopBusy:  30 * time.Second,
 	}
 }
@@ -201,6 +204,7 @@ func (s *Server) register(conn net.Conn) net.Conn {
 	c := &guardedConn{
 		Conn: conn, now: s.now, timing: s.timing, in: make([]byte, readBuffer),
 		onReject: s.observer.Rejected,
+		reads:    func(sender string) bool { return s.settings.Load().Reads(sender) },
 	}
 	c.onClose = func() { s.forget(c) }
 	s.mu.Lock()

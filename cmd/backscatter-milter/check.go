@@ -64,6 +64,7 @@ func (c *checkup) run() error {
 		{"keys", (*checkup).keys},
 		{"listen", (*checkup).listen},
 		{"admin", (*checkup).admin},
+		{"known", (*checkup).known},
 		{"Postfix", (*checkup).postfix},
 		{"Sendmail", (*checkup).sendmail},
 	} {

@@ -92,7 +92,7 @@ func (f messageFile) each(stdin io.Reader, bar *progress, do func(path string, r
 	box := mbox.NewReader(r)
 	for n := 1; ; n++ {
 		m, err := box.NextMessage()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

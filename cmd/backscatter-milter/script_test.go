@@ -44,14 +44,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"abuse":  cmdAbuse,
-			"memory": cmdMemory,
-			"bounce": cmdBounce,
-			"get":    cmdGet,
-			"occupy": cmdOccupy,
-			"config": cmdConfig,
-			"hangup": cmdHangup,
-			"until":  cmdUntil,
+			"abuse":    cmdAbuse,
+			"memory":   cmdMemory,
+			"bounce":   cmdBounce,
+			"outbound": cmdOutbound,
+			"get":      cmdGet,
+			"occupy":   cmdOccupy,
+			"config":   cmdConfig,
+			"hangup":   cmdHangup,
+			"until":    cmdUntil,
 		},
 	})
 }
@@ -88,14 +89,25 @@ func eventually(try func() error) error {
 // cmdBounce brings a null-sender message for an address to the milter on a
 // port and prints what became of it: bounce PORT ADDRESS.
 func cmdBounce(ts *testscript.TestScript, _ bool, args []string) {
+	tx := mtatest.SampleBounce(args[1], "alice@example.com")
+	tx.Client = "192.0.2.25"
+	playTo(ts, args[0], tx)
+}
+
+// cmdOutbound brings a message from one of our users: outbound PORT SENDER.
+func cmdOutbound(ts *testscript.TestScript, _ bool, args []string) {
+	tx := mtatest.SampleOutbound(args[1], "bob@example.net")
+	tx.Client = "127.0.0.1"
+	playTo(ts, args[0], tx)
+}
+
+func playTo(ts *testscript.TestScript, port string, tx mtatest.Transaction) {
 	var c *mtatest.Client
 	ts.Check(eventually(func() (err error) {
-		c, err = mtatest.Dial("tcp", "127.0.0.1:"+args[0], mtatest.PostfixOffer())
+		c, err = mtatest.Dial("tcp", "127.0.0.1:"+port, mtatest.PostfixOffer())
 		return err
 	}))
 	defer c.Close()
-	tx := mtatest.SampleBounce(args[1], "alice@example.com")
-	tx.Client = "192.0.2.25"
 	r, err := c.Run(tx)
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%v at %v\n", r.Reply, r.Stage)

@@ -37,6 +37,8 @@ type Status struct {
 
 	Known []KnownDomain `json:"known"` // the first hundred
 	Store Store         `json:"store"`
+
+	Abroad time.Time `json:"abroad"` // until when tags may come home; zero: none is known to be abroad
 }
 
 // Domains are the domains of this site.

@@ -200,28 +200,32 @@ func defaultAction(s *Settings, site Site) []Finding {
 	return []Finding{f}
 }
 
-// contentFilter finds filters after the queue whose mail passes the milter
-// twice.
+// contentFilter finds filters after the queue with the milter on both sides of
+// them.
 func contentFilter(s *Settings, _ Site) []Finding {
-	filtered := s.Get("content_filter") != ""
-	for _, service := range s.services {
-		filtered = filtered || service.Options["content_filter"] != ""
+	before := false // the filter, the milter is asked
+	var after *Service
+	for i, service := range s.services {
+		if service.Command != "smtpd" || !s.asksMilters(service) {
+			continue
+		}
+		if s.In(service, "content_filter") != "" {
+			before = true
+		} else if _, set := service.Options["content_filter"]; set && after == nil {
+			after = &s.services[i] // where mail comes back
+		}
 	}
-	if !filtered {
+	if !before || after == nil {
 		return nil
 	}
-	for _, service := range s.services {
-		filter, set := service.Options["content_filter"]
-		if service.Command != "smtpd" || !set || filter != "" {
-			continue // not where mail comes back
-		}
-		spared := slices.Contains(split(s.In(service, "receive_override_options")), "no_milters") || s.In(service, "smtpd_milters") == ""
-		if !spared {
-			return []Finding{{true, service.Name + " " + service.Type, "mail that the content filter brings back passes the milter a second time",
-				"give that service -o receive_override_options=no_milters, or list the filter's network in inbound_relays", false}}
-		}
-	}
-	return nil
+	return []Finding{{true, after.Name + " " + after.Type, "mail that the content filter brings back passes the milter a second time, its tags gone: " +
+		"with the filter's network in inbound_relays genuine bounces are refused, without it outside mail in our name is signed",
+		"give that service -o receive_override_options=no_milters; or ask the milter there only, with -o smtpd_milters= and " +
+			"-o receive_override_options=no_address_mappings at the services before the filter, and its network in inbound_relays", false}}
+}
+
+func (s *Settings) asksMilters(service Service) bool {
+	return s.In(service, "smtpd_milters") != "" && !slices.Contains(split(s.In(service, "receive_override_options")), "no_milters")
 }
 
 func delimiter(s *Settings, site Site) []Finding {

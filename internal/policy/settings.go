@@ -103,6 +103,10 @@ func (s *Settings) blind(stage Stage) bool {
 	return s.Stage == config.StageRcpt || s.Stage == config.StageData && stage >= AtData
 }
 
+// Reads reports whether the body of a message from this sender may be looked
+// at: only what has a null sender is.
+func (s *Settings) Reads(sender string) bool { return sender == "" || s.nullLike(sender) }
+
 // Classifying is how messages are to be classified.
 func (s *Settings) Classifying() classify.Options {
 	o := classify.Options{MaxBody: int(s.config.Classify.MaxBody)}

@@ -37,6 +37,8 @@ type Daemon struct {
 	admin   netip.AddrPort
 	log     buffer
 
+	inherited *os.File // nil where the daemon listens by itself
+
 	cmd   *exec.Cmd
 	ended chan struct{} // closed unless cmd runs
 }
@@ -57,7 +59,7 @@ func Install(program, dir, config string, admin netip.AddrPort) (*Daemon, error)
 
 // Start runs `backscatter-milter serve` and returns once it says it is ready.
 func (d *Daemon) Start() error {
-	cmd := exec.Command(d.program, "serve", "--config", d.config(), "--state", d.State())
+	cmd := d.serve()
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{

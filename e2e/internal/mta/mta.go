@@ -69,10 +69,47 @@ const (
 	// RecipientMap knows tagged recipients by local_recipient_maps instead of
 	// virtual_alias_maps; Postfix only.
 	RecipientMap
+
+	// Around a content filter after the queue, Postfix only. FilteredAfter asks
+	// the milter and then the filter at FilterAfter; FilteredBefore leaves the
+	// milter to the door by which mail comes back from FilterBefore.
+	FilteredAfter
+	FilteredBefore
+	// Returned takes mail back without the milter, ReturnedJudged with it.
+	Returned
+	ReturnedJudged
+
+	// Rewriting of senders in cleanup, Postfix only: sender_canonical_maps and
+	// masquerade_domains.
+	Canonical
+	Masquerade
+	// Anybody takes any recipient in the site's domains; Postfix only.
+	Anybody
+)
+
+// Ports of the content filters, at the sink's address.
+const (
+	FilterAfter  = 10025
+	FilterBefore = 10026
+)
+
+// What the site knows besides its own Domain.
+const (
+	// Relayed is a domain for which the site is a backup MX: it takes mail for
+	// any recipient there, and hands it on.
+	Relayed = "relayed.example.org"
+	// International is a domain of the site's, Postfix only; its A-label is
+	// InternationalASCII.
+	International      = "bücher.example.com"
+	InternationalASCII = "xn--bcher-kva.example.com"
 )
 
 func (d Door) port() uint16 {
-	return [...]uint16{Front: 25, FailOpen: 2525, Socket: 2526, RecipientMap: 2527}[d]
+	return [...]uint16{
+		Front: 25, FailOpen: 2525, Socket: 2526, RecipientMap: 2527,
+		FilteredAfter: 2530, FilteredBefore: 2531, Returned: 2532, ReturnedJudged: 2533,
+		Canonical: 2534, Masquerade: 2535, Anybody: 2536,
+	}[d]
 }
 
 func (s Site) door(d Door) string { return netip.AddrPortFrom(s.Address, d.port()).String() }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+// known tells what the running daemon has found out, and what keeps it from
+// more.
+func (c *checkup) known() {
+	if c.status == nil {
+		c.note("what has been learned, and whether tags are abroad, is told only while the daemon runs")
+		return
+	}
+	switch s := c.status.Store; {
+	case s.Path == "":
+		c.problem(errors.New("store: it could not be opened; the daemon's log says why: what is learned is lost at a restart"))
+	case s.Error != "":
+		c.problem(fmt.Errorf("store: %s: %s", s.Path, s.Error))
+	}
+	for _, d := range c.status.Known {
+		if !d.Ours {
+			continue
+		}
+		switch {
+		case d.Layout == "none" && c.cfg.BATV.Sign == config.SignAuto:
+			c.warn("%s: the MTA refuses tagged recipients (%s), so nothing is signed: see backscatter-milter setup", d.Domain, d.Reply)
+		case d.CatchAll:
+			c.warn("%s: the MTA accepts any tagged recipient, also of users that do not exist: bounces to these are accepted and then lost or bounced", d.Domain)
+		}
+		if d.Strict {
+			c.note("%s is strict", d.Domain)
+		}
+		for _, m := range d.Missing {
+			c.note("%s is not strict: %s", d.Domain, m)
+		}
+	}
+	c.drain()
+}
+
+// drain tells when a site that has stopped signing can do without the milter.
+func (c *checkup) drain() {
+	if c.cfg.BATV.Sign != config.SignOff {
+		return
+	}
+	until := c.status.Abroad
+	if until.After(c.now) {
+		c.note("sign = false: tags are abroad, keep the milter until %s", until.UTC().Format("2006-01-02 15:04 MST"))
+		return
+	}
+	c.note("sign = false: nothing tagged is abroad any more, the milter can be removed")
+}
