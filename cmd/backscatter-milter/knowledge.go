@@ -63,7 +63,7 @@ func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time
 		failed("read store", err)
 	}
 	k.prober, err = probe.NewProber(probe.Options{
-		Target: probe.Target{Dialer: &net.Dialer{}, Address: cfg.BATV.Probe, Helo: hostName(), Now: time.Now},
+		Target: probe.Target{Dialer: probeDialer{k}, Helo: hostName(), Now: time.Now},
 		Query:  k.query,
 		Report: k.probed,
 		Store:  probeStore,
@@ -120,7 +120,7 @@ func (k *knowledge) reload(cfg *config.Config, keys *batv.Keyring) {
 	before := k.cfg.Swap(cfg)
 	k.keys.Store(keys)
 	k.grace.SetRules(k.rules(cfg), k.now())
-	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
+	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Probe != a.Probe || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
 		k.prober.Restart()
 	}
 }
@@ -229,6 +229,13 @@ func (k *knowledge) tagRefused(recipient string) bool {
 }
 
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
+
+// probeDialer calls the MTA that is to be asked by the settings now in force.
+type probeDialer struct{ *knowledge }
+
+func (k probeDialer) DialContext(ctx context.Context, network, _ string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, k.cfg.Load().BATV.Probe)
+}
 
 // query makes the question whether tagged forms of a sender come home, in the
 // layouts that the configuration leaves open. They are signed as of tomorrow:
