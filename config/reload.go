@@ -6,7 +6,7 @@ import "slices"
 func restartKeys() []string {
 	return []string{
 		"listen", "socket_mode", "socket_group", "max_connections", "store",
-		"batv.probe", "admin.listen", "admin.token", "admin.control",
+		"admin.listen", "admin.token", "admin.control",
 	}
 }
 

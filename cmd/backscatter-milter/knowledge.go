@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +16,6 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/grace"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/internal/probe"
-	"github.com/backscatter-milter/backscatter-milter/internal/spf"
 	"github.com/backscatter-milter/backscatter-milter/internal/store"
 )
 
@@ -28,6 +25,7 @@ import (
 // from memory, and nothing becomes strict that was not in the meantime.
 type knowledge struct {
 	journal *journal
+	now     func() time.Time
 	store   *store.Store // nil: memory only
 	grace   *grace.Grace
 	prober  *probe.Prober
@@ -48,8 +46,8 @@ const (
 
 // openKnowledge opens the store and reads what it remembers. It never fails:
 // what goes wrong is logged, and mail goes on.
-func openKnowledge(s *site, cfg *config.Config, j *journal, failed func(string, error)) *knowledge {
-	k := &knowledge{journal: j, failed: failed, reread: make(chan struct{}, 1)}
+func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time, failed func(string, error)) *knowledge {
+	k := &knowledge{journal: j, now: now, failed: failed, reread: make(chan struct{}, 1)}
 	k.cfg.Store(cfg)
 	if db, err := k.openStore(s, cfg); err != nil {
 		j.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
@@ -63,11 +61,11 @@ func openKnowledge(s *site, cfg *config.Config, j *journal, failed func(string, 
 		graceStore, probeStore = k.store.Bucket(graceBucket), k.store.Bucket(probeBucket)
 	}
 	var err error
-	if k.grace, err = grace.New(graceStore, k.rules(cfg), time.Now()); err != nil {
+	if k.grace, err = grace.New(graceStore, k.rules(cfg), k.now()); err != nil {
 		failed("read store", err)
 	}
 	k.prober, err = probe.NewProber(probe.Options{
-		Target: probe.Target{Dialer: &net.Dialer{}, Address: cfg.BATV.Probe, Helo: hostName(), Now: time.Now},
+		Target: probe.Target{Dialer: probeDialer{k}, Helo: hostName(), Now: time.Now},
 		Query:  k.query,
 		Report: k.probed,
 		Store:  probeStore,
@@ -123,7 +121,7 @@ func (k *knowledge) rules(cfg *config.Config) grace.Rules {
 func (k *knowledge) reload(cfg *config.Config, keys *batv.Keyring) {
 	before := k.cfg.Swap(cfg)
 	k.take(keys)
-	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
+	if b, a := before.BATV, cfg.BATV; b.Sign != a.Sign || b.Probe != a.Probe || b.Layout != a.Layout || b.Delimiter != a.Delimiter {
 		k.prober.Restart()
 	}
 	select {
@@ -134,7 +132,7 @@ func (k *knowledge) reload(cfg *config.Config, keys *batv.Keyring) {
 
 // take takes the keys, and with them the settings, into account.
 func (k *knowledge) take(keys *batv.Keyring) {
-	cfg, now := k.cfg.Load(), time.Now()
+	cfg, now := k.cfg.Load(), k.now()
 	k.keys.Store(keys)
 	k.grace.SetRules(k.rules(cfg), now)
 	k.lost.Store(k.lostKeys(keys, now))
@@ -142,79 +140,6 @@ func (k *knowledge) take(keys *batv.Keyring) {
 		k.interrupt(func(string) string { return "the lifetime of tags was shortened: older ones expire early" })
 	}
 	k.unsteady()
-}
-
-// lostKeys reports whether a key that made tags which may still come home is
-// not in the key file: its tags are taken for forgeries, or for none.
-func (k *knowledge) lostKeys(keys *batv.Keyring, now time.Time) bool {
-	held := make(map[grace.KeyID]bool)
-	for _, key := range keys.Keys() {
-		held[grace.KeyID(key.ID())] = true
-	}
-	for _, key := range k.grace.Keys() {
-		if key.Abroad.After(now) && !held[key.ID] {
-			return true
-		}
-	}
-	return false
-}
-
-// lifetimeFell reports whether tags lived longer before, as far as the store
-// remembers, and notes how long they live now.
-func (k *knowledge) lifetimeFell(lifetime time.Duration) bool {
-	if k.store == nil {
-		return false
-	}
-	fell := false
-	b := k.store.Bucket(siteBucket)
-	err := b.Each(func(key string, value []byte) error {
-		if before, err := time.ParseDuration(string(value)); key == "lifetime" && err == nil {
-			fell = lifetime < before
-		}
-		return nil
-	})
-	if err != nil {
-		k.failed("read store", err)
-	}
-	b.Put("lifetime", []byte(lifetime.String()))
-	return fell
-}
-
-// unsteady notes a gap, which ends now, for every domain whose mail leaves
-// unsigned by the settings in force, or whose tags cannot all be verified: while
-// that lasts, and for a lifetime after, nothing may be missed.
-func (k *knowledge) unsteady() {
-	cfg := k.cfg.Load()
-	lost := k.lost.Load()
-	modes := make(map[string]config.Mode)
-	for _, d := range cfg.DomainSettings {
-		modes[config.FoldDomain(d.Name)] = d.Mode
-	}
-	k.interrupt(func(domain string) string {
-		mode := cfg.Mode
-		if own := modes[domain]; own != "" {
-			mode = own
-		}
-		switch {
-		case lost:
-			return "a key whose tags may still come home is not in the key file"
-		case mode == config.ModeOff:
-			return `mode = "off"`
-		case !cfg.Domains.Empty() && !cfg.Domains.Match(domain):
-			return "the domain was not one of those named"
-		}
-		return ""
-	})
-}
-
-// interrupt notes a gap for every domain that why gives a reason for.
-func (k *knowledge) interrupt(why func(domain string) string) {
-	now := time.Now()
-	for _, s := range k.grace.All(now) {
-		if reason := why(s.Domain); reason != "" {
-			k.grace.Unsigned(s.Domain, reason, now)
-		}
-	}
 }
 
 // run keeps the record and asks the MTA until ctx ends.
@@ -234,11 +159,11 @@ func (k *knowledge) beat(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			k.grace.Heartbeat(time.Now())
-			k.lost.Store(k.lostKeys(k.keys.Load(), time.Now()))
+			k.grace.Heartbeat(k.now())
+			k.lost.Store(k.lostKeys(k.keys.Load(), k.now()))
 			k.unsteady()
 		case <-ctx.Done():
-			k.grace.Heartbeat(time.Now())
+			k.grace.Heartbeat(k.now())
 			return
 		}
 	}
@@ -270,7 +195,7 @@ func (k *knowledge) abroad(now time.Time) time.Time {
 func (k *knowledge) Ours(domain string) bool { return k.grace.Ours(domain) }
 
 // Strict reports whether a missing tag means something for a domain.
-func (k *knowledge) Strict(domain string) bool { return k.grace.Strict(domain) }
+func (k *knowledge) Strict(domain string) bool { return k.grace.Strict(domain, k.now()) }
 
 // Layout tells in which of the layouts that are allowed tagged recipients of a
 // domain come home.
@@ -286,7 +211,7 @@ func (k *knowledge) Layout(domain string) batv.Layout {
 }
 
 // Prove notes that a key has verified a tag that came back.
-func (k *knowledge) Prove(key batv.KeyID) { k.grace.Prove(grace.KeyID(key), time.Now()) }
+func (k *knowledge) Prove(key batv.KeyID) { k.grace.Prove(grace.KeyID(key), k.now()) }
 
 // Proven reports whether it has. While tags of a lost key are abroad no
 // signature is called wrong: it may be that key's.
@@ -300,13 +225,13 @@ func (k *knowledge) Probing(recipient string) bool { return k.prober.IsOwn(recip
 // accepted learns from a recipient that outside mail was accepted for.
 func (k *knowledge) accepted(recipient string) {
 	if k.cfg.Load().Domains.Empty() && !k.prober.IsOwn(recipient) {
-		k.grace.SawAccepted(domainOf(recipient), time.Now())
+		k.grace.SawAccepted(domainOf(recipient), k.now())
 	}
 }
 
 // sent learns from a message of a trusted client.
 func (k *knowledge) sent(s policy.Sent) {
-	now, domain := time.Now(), domainOf(s.Sender)
+	now, domain := k.now(), domainOf(s.Sender)
 	if k.cfg.Load().Domains.Empty() {
 		k.grace.SawSent(domain, now)
 	}
@@ -353,6 +278,13 @@ func (k *knowledge) tagRefused(recipient string) bool {
 
 func domainOf(address string) string { return address[strings.LastIndexByte(address, '@')+1:] }
 
+// probeDialer calls the MTA that is to be asked by the settings now in force.
+type probeDialer struct{ *knowledge }
+
+func (k probeDialer) DialContext(ctx context.Context, network, _ string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, network, k.cfg.Load().BATV.Probe)
+}
+
 // query makes the question whether tagged forms of a sender come home, in the
 // layouts that the configuration leaves open. They are signed as of tomorrow:
 // valid today, by the day of skew, but on no message in the world.
@@ -391,71 +323,4 @@ func (k *knowledge) probed(domain string, r probe.Result) {
 	default:
 		log.Info("tagged recipients come home", "domain", domain, "layout", r.Layout.String(), "catch-all", r.CatchAll)
 	}
-}
-
-// watchSPF reads the SPF records of our domains, soon after the start and then
-// daily.
-func (k *knowledge) watchSPF(ctx context.Context) {
-	read := make(map[string]time.Time)
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		for _, s := range k.grace.All(time.Now()) {
-			if at, done := read[s.Domain]; done && time.Since(at) < 24*time.Hour {
-				continue
-			}
-			if k.readSPF(ctx, s.Domain) {
-				read[s.Domain] = time.Now()
-			}
-			if ctx.Err() != nil {
-				return
-			}
-		}
-		select {
-		case <-tick.C:
-		case <-k.reread:
-			clear(read)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// readSPF reports whether the record could be read, or there is none.
-func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
-	resolver, err := spf.SystemDNS("/etc/resolv.conf")
-	if err != nil {
-		k.failed("read SPF", err)
-		return false
-	}
-	f := spf.Check(ctx, resolver, domain, sendingNetworks(k.cfg.Load()))
-	if f.Result == spf.NotRead {
-		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
-		return false
-	}
-	others := strings.Join(f.Others, "; ")
-	if f.Result == spf.NoRecord && k.cfg.Load().Domains.Empty() {
-		others = "anybody, as far as SPF goes: a learned domain without SPF record may be somebody else's"
-	}
-	k.grace.SetSPF(domain, others, time.Now())
-	return true
-}
-
-// sendingNetworks are those that mail of this site may leave from: those named,
-// and the addresses of this machine.
-func sendingNetworks(cfg *config.Config) []netip.Prefix {
-	networks := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	own, err := net.InterfaceAddrs()
-	if err != nil { // what is named is left
-		own = nil
-	}
-	for _, a := range own {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			networks = append(networks, netip.PrefixFrom(p.Addr(), p.Addr().BitLen()))
-		}
-	}
-	for _, a := range cfg.PublicAddresses {
-		networks = append(networks, netip.PrefixFrom(a, a.BitLen()))
-	}
-	return networks
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
@@ -12,11 +14,20 @@ import (
 // status tells of each domain what is known of it, for status.
 func (k *knowledge) status(cfg *config.Config, now time.Time) []control.KnownDomain {
 	probed := make(map[string]probe.Finding)
+	unsigned := make(map[string]bool)
 	for _, f := range k.prober.Findings() {
-		probed[f.Domain] = f
+		probed[f.Domain], unsigned[f.Domain] = f, true
 	}
+	list := k.grace.All(now)
+	for _, s := range list {
+		delete(unsigned, s.Domain)
+	}
+	for domain := range unsigned { // the MTA has been asked, and nothing signed since
+		list = append(list, k.grace.Status(domain, now))
+	}
+	slices.SortFunc(list, func(a, b grace.Status) int { return strings.Compare(a.Domain, b.Domain) })
 	known := []control.KnownDomain{}
-	for _, s := range k.grace.All(now) {
+	for _, s := range list {
 		if len(known) == control.MaxNames {
 			break
 		}

@@ -65,7 +65,7 @@ func (s *site) call(ctx context.Context, verb string, result any) error {
 func (d *daemon) reload() (control.Reloaded, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	r := control.Reload{At: time.Now(), Errors: []string{}, Reloaded: control.Reloaded{Config: d.current().from, Restart: []string{}}}
+	r := control.Reload{At: d.now(), Errors: []string{}, Reloaded: control.Reloaded{Config: d.current().from, Restart: []string{}}}
 	next, judge, err := d.load()
 	if err != nil {
 		log := d.journal.Log()
@@ -121,6 +121,6 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 func (d *daemon) verbs() map[string]control.Handler {
 	return map[string]control.Handler{
 		control.VerbReload: func(context.Context, json.RawMessage) (any, error) { return d.reload() },
-		control.VerbStatus: func(context.Context, json.RawMessage) (any, error) { return d.status(time.Now()), nil },
+		control.VerbStatus: func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
 	}
 }

@@ -48,6 +48,8 @@ func TestScripts(t *testing.T) {
 			"memory":   cmdMemory,
 			"bounce":   cmdBounce,
 			"outbound": cmdOutbound,
+			"mta":      cmdMTA,
+			"unknown":  cmdUnknown,
 			"get":      cmdGet,
 			"occupy":   cmdOccupy,
 			"config":   cmdConfig,

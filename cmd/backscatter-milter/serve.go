@@ -60,7 +60,7 @@ func serve(ctx context.Context, s *site, hangup <-chan os.Signal, stderr io.Writ
 	j.Log().Info("starting", "version", version, "config", from)
 
 	milter.LogLibrary(func(warning string) { j.Log().Debug("milter library", "warning", warning) })
-	d, err := newDaemon(s, cfg, from, j)
+	d, err := newDaemon(s, cfg, from, j, time.Now)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,7 @@ func serve(ctx context.Context, s *site, hangup <-chan os.Signal, stderr io.Writ
 // daemon is a running milter with all that belongs to it.
 type daemon struct {
 	site    *site
+	now     func() time.Time
 	started time.Time
 	begun   *config.Config // with which it was started
 	journal *journal
@@ -97,15 +98,16 @@ type settings struct {
 
 func (d *daemon) current() *settings { return d.inForce.Load() }
 
-// newDaemon opens everything that can be refused before mail is served.
-func newDaemon(s *site, cfg *config.Config, from string, j *journal) (*daemon, error) {
+// newDaemon opens everything that can be refused before mail is served. Mail is
+// judged and remembered by the time that now gives.
+func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() time.Time) (*daemon, error) {
 	first := &settings{cfg: cfg, from: from}
-	d := &daemon{site: s, started: time.Now(), begun: cfg, journal: j, metrics: metrics.New(version)}
+	d := &daemon{site: s, now: now, started: now(), begun: cfg, journal: j, metrics: metrics.New(version)}
 	tell := observer{journal: j, metrics: d.metrics}
-	d.known = openKnowledge(s, cfg, j, tell.Failed)
+	d.known = openKnowledge(s, cfg, j, now, tell.Failed)
 	tell.known = d.known
 	d.metrics.Watch(metrics.Known{
-		Strict:        func() map[string]bool { return d.known.strictness(time.Now()) },
+		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: d.known.storeFailures,
 	})
 	var err error
@@ -121,7 +123,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal) (*daemon, e
 	d.server = milter.NewServer(milter.Options{
 		Settings:       judge,
 		Observer:       tell,
-		Now:            time.Now,
+		Now:            now,
 		MaxConnections: cfg.MaxConnections,
 	})
 	d.admin = admin.NewServer(admin.Source{Metrics: d.metrics.Handler(), Ready: d.ready, Token: cfg.Admin.Token})
@@ -174,13 +176,13 @@ func openKeys(s *site, cfg *config.Config, known *knowledge, log *maillog.Log) (
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, path, err
 	}
-	if until := known.abroad(time.Now()); !until.IsZero() {
+	if until := known.abroad(known.now()); !until.IsZero() {
 		return nil, "", hintError{
 			fmt.Errorf("the key file %s is gone, and mail signed with its keys may bounce until %s: a new file would make forgeries of genuine bounces", path, until.UTC().Format(time.DateOnly)),
 			"bring it back from a backup or from another host of this site; to do without: backscatter-milter keys init",
 		}
 	}
-	keys, err = s.createKeys(path, time.Now())
+	keys, err = s.createKeys(path, known.now())
 	if errors.Is(err, fs.ErrExist) { // another daemon has just made it
 		keys, err = batv.LoadKeys(path)
 		return keys, path, err

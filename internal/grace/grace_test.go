@@ -88,12 +88,12 @@ func (s *site) live(d time.Duration) {
 
 func (s *site) expect(what string, strict bool) {
 	s.t.Helper()
-	if got := s.Strict(example); got != strict {
+	if got := s.Strict(example, s.now); got != strict {
 		s.t.Errorf("%s: strict %v, missing %q", what, got, s.Status(example, s.now).Signing.Missing)
 	}
 	missing := s.Status(example, s.now).Signing.Missing
-	if (len(missing) == 0) != s.Strict(example) {
-		s.t.Errorf("%s: strict %v, and missing %q", what, s.Strict(example), missing)
+	if (len(missing) == 0) != s.Strict(example, s.now) {
+		s.t.Errorf("%s: strict %v, and missing %q", what, s.Strict(example, s.now), missing)
 	}
 }
 
@@ -107,20 +107,20 @@ func TestStrict(t *testing.T) {
 	s.expect("two minutes short of a lifetime", false)
 	s.live(2 * time.Minute)
 	s.expect("after a lifetime", true)
-	if !s.StrictByRecord(example) {
+	if !s.StrictByRecord(example, s.now) {
 		t.Error("not strict by record")
 	}
 
 	s.Unsigned(example, "the probe was refused", s.now)
 	s.expect("mail unsigned", false)
-	if !s.StrictByRecord(example) {
+	if !s.StrictByRecord(example, s.now) {
 		t.Error("unsigned mail is no gap of the record")
 	}
 	s.live(lifetime + time.Minute)
 	s.expect("a lifetime after the gap", true)
 	s.Unrecorded(example, "the store was full", s.now)
 	s.expect("mail unrecorded", true)
-	if s.StrictByRecord(example) {
+	if s.StrictByRecord(example, s.now) {
 		t.Error("strict by a record with a gap")
 	}
 }
@@ -228,6 +228,25 @@ func TestClockJumps(t *testing.T) {
 			s.live(7*day + time.Hour)
 			s.expect("a lifetime after the second jump", true)
 		})
+	}
+}
+
+// TestNotStrictWhileTheTimeIsUnknown: between a jump and the first event after it
+// nothing is strict either, nor where no heartbeat has come for long.
+func TestNotStrictWhileTheTimeIsUnknown(t *testing.T) {
+	s := newSite(t)
+	s.SetRules(Rules{Lifetime: lifetime, AllMailHere: func(string) bool { return true }}, s.now)
+	s.live(lifetime + day)
+	for late, want := range map[time.Duration]bool{
+		0: true, time.Minute: true, Hole: true, -time.Minute: true,
+		Hole + time.Second: false, -Hole: false, day: false, -day: false, 365 * day: false, -365 * day: false,
+	} {
+		if got := s.Strict(example, s.now.Add(late)); got != want {
+			t.Errorf("%v away: strict %v", late, got)
+		}
+		if got := s.StrictByRecord(example, s.now.Add(late)); got != want {
+			t.Errorf("%v away: strict by record %v", late, got)
+		}
 	}
 }
 
@@ -467,7 +486,7 @@ func TestHotPath(t *testing.T) {
 		s.Recorded(example, s.now)
 		s.Unsigned(example, "no key", s.now)
 		s.Prove(someKey(), s.now)
-		_ = s.Ours(example) && s.Strict(example) && s.StrictByRecord(example) && s.Proven(someKey())
+		_ = s.Ours(example) && s.Strict(example, s.now) && s.StrictByRecord(example, s.now) && s.Proven(someKey())
 	}
 	calls()
 	if n := testing.AllocsPerRun(100, calls); n > 0 {
@@ -492,7 +511,7 @@ func TestConcurrent(t *testing.T) {
 				s.All(now)
 				s.Keys()
 				s.SetSPF(name, "", now)
-				s.Strict(name)
+				s.Strict(name, now)
 			}
 		})
 	}
@@ -508,7 +527,7 @@ func BenchmarkSigned(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			g.Signed(example, someKey(), begin())
-			g.Strict(example)
+			g.Strict(example, begin())
 		}
 	})
 }

@@ -68,7 +68,7 @@ func TestOnDisk(t *testing.T) {
 	now = now.Add(time.Minute)
 	g, s = start(killed)
 	defer s.Close()
-	if !g.Strict("example.com") || !g.Ours("example.com") || !g.Proven(grace.KeyID(key)) || len(g.Keys()) != 1 {
+	if !g.Strict("example.com", now) || !g.Ours("example.com") || !g.Proven(grace.KeyID(key)) || len(g.Keys()) != 1 {
 		t.Errorf("after a crash: %+v, keys %+v", g.Status("example.com", now), g.Keys())
 	}
 }

@@ -35,18 +35,22 @@ func (g *Grace) evidence(name string, now time.Time, set func(*domain, time.Time
 
 // Strict reports whether the absence of a tag means that mail was not of this
 // domain: it has been signing for a whole lifetime without a gap, on at least
-// MinDays days, and nothing shows that it also sends elsewhere.
-func (g *Grace) Strict(name string) bool { return g.strict(name, signing) }
+// MinDays days, and nothing shows that it also sends elsewhere. A time that is
+// Hole or more away from the one last heard of makes no domain strict: the clock
+// has jumped, and nobody can say any more which tags are out of date.
+func (g *Grace) Strict(name string, now time.Time) bool { return g.strict(name, signing, now) }
 
 // StrictByRecord reports the same of the absence from the ledger.
-func (g *Grace) StrictByRecord(name string) bool { return g.strict(name, recording) }
+func (g *Grace) StrictByRecord(name string, now time.Time) bool {
+	return g.strict(name, recording, now)
+}
 
-func (g *Grace) strict(name string, a activity) bool {
+func (g *Grace) strict(name string, a activity, now time.Time) bool {
 	name = fold(name)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	d := g.domains[name]
-	return d != nil && d.strict[a]
+	return d != nil && d.strict[a] && g.clock.steady(now)
 }
 
 func (g *Grace) judgeAll() {

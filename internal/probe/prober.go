@@ -126,7 +126,7 @@ func (p *Prober) Refused(domain, reply string) {
 	if s == nil || !s.Layout.Signs() {
 		return
 	}
-	s.Layout, s.Reply, s.due = None, printable(reply), time.Time{}
+	s.Layout, s.CatchAll, s.Reply, s.due = None, false, printable(reply), time.Time{}
 	p.save(domain, s)
 	p.signal()
 }

@@ -145,8 +145,11 @@ func TestProberErrors(t *testing.T) {
 			t.Errorf("%+v", p.Findings())
 		}
 		// A genuine tag refused stops at once, and asks anew.
+		p.mu.Lock()
+		p.domains[example].CatchAll = true // as was said before
+		p.mu.Unlock()
 		p.Refused(example, "550 5.1.1 unknown\n")
-		if f := p.Findings()[0]; f.Layout != None || f.Reply != "550 5.1.1 unknown?" {
+		if f := p.Findings()[0]; f.Layout != None || f.CatchAll || f.Reply != "550 5.1.1 unknown?" {
 			t.Errorf("%+v", f)
 		}
 		m.answer("", accepting(prvs, plain))

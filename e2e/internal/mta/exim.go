@@ -3,6 +3,7 @@
 package mta
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -68,7 +69,8 @@ func (e *Exim) Log() string { return e.box.Log(0) }
 func (e *Exim) Expand(text string) (string, error) {
 	cmd := e.box.Command(eximProgram, "-be", text)
 	out, err := cmd.Output()
-	if exit, ok := err.(*exec.ExitError); ok {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
 		return "", fmt.Errorf("exim -be %q: %w\n%s", text, err, exit.Stderr)
 	}
 	return strings.TrimSuffix(string(out), "\n"), err

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/grace"
+)
+
+// lostKeys reports whether a key that made tags which may still come home is
+// not in the key file: its tags are taken for forgeries, or for none.
+func (k *knowledge) lostKeys(keys *batv.Keyring, now time.Time) bool {
+	held := make(map[grace.KeyID]bool)
+	for _, key := range keys.Keys() {
+		held[grace.KeyID(key.ID())] = true
+	}
+	for _, key := range k.grace.Keys() {
+		if key.Abroad.After(now) && !held[key.ID] {
+			return true
+		}
+	}
+	return false
+}
+
+// lifetimeFell reports whether tags lived longer before, as far as the store
+// remembers, and notes how long they live now.
+func (k *knowledge) lifetimeFell(lifetime time.Duration) bool {
+	if k.store == nil {
+		return false
+	}
+	fell := false
+	b := k.store.Bucket(siteBucket)
+	err := b.Each(func(key string, value []byte) error {
+		if before, err := time.ParseDuration(string(value)); key == "lifetime" && err == nil {
+			fell = lifetime < before
+		}
+		return nil
+	})
+	if err != nil {
+		k.failed("read store", err)
+	}
+	b.Put("lifetime", []byte(lifetime.String()))
+	return fell
+}
+
+// unsteady notes a gap, which ends now, for every domain whose mail leaves
+// unsigned by the settings in force, or whose tags cannot all be verified: while
+// that lasts, and for a lifetime after, nothing may be missed.
+func (k *knowledge) unsteady() {
+	cfg := k.cfg.Load()
+	lost := k.lost.Load()
+	modes := make(map[string]config.Mode)
+	for _, d := range cfg.DomainSettings {
+		modes[config.FoldDomain(d.Name)] = d.Mode
+	}
+	k.interrupt(func(domain string) string {
+		mode := cfg.Mode
+		if own := modes[domain]; own != "" {
+			mode = own
+		}
+		switch {
+		case lost:
+			return "a key whose tags may still come home is not in the key file"
+		case mode == config.ModeOff:
+			return `mode = "off"`
+		case !cfg.Domains.Empty() && !cfg.Domains.Match(domain):
+			return "the domain was not one of those named"
+		}
+		return ""
+	})
+}
+
+// interrupt notes a gap for every domain that why gives a reason for.
+func (k *knowledge) interrupt(why func(domain string) string) {
+	now := k.now()
+	for _, s := range k.grace.All(now) {
+		if reason := why(s.Domain); reason != "" {
+			k.grace.Unsigned(s.Domain, reason, now)
+		}
+	}
+}
