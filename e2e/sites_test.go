@@ -86,7 +86,7 @@ func relayedDomain(d *desk) { d.wantUntouched() }
 // that we send as does.
 func relayedNotLearned(d *desk) {
 	in, out := d.connect(outsideClient), d.connect(ownClient)
-	for range 5 {
+	for range 3 {
 		d.send(in, stranger, relayed, d.ordinary(stranger, relayed))
 		d.claimFor(relayed)
 		d.send(in, stranger, alice, d.ordinary(stranger, alice))

@@ -61,6 +61,10 @@ func restartBesideIdle(d *desk) {
 	d.stop()
 	d.restart()
 	t.finish()
+	// The idle one has lost its milter, and may have to come again.
+	if reply := idle.Mail(stranger); !reply.Is("250") && !strings.HasPrefix(string(reply), "4") {
+		d.Errorf("reply %q to the idle client, want 250 or 4xx", reply)
+	}
 }
 
 // holdSocket starts the daemon anew, on a socket that outlives it. It takes what
