@@ -71,6 +71,10 @@ func (d *desk) openTraffic(door mta.Door, total int, next func(i int) parcel) *t
 			}
 		})
 	}
+	d.Cleanup(func() {
+		t.end()
+		t.wait.Wait()
+	})
 	return t
 }
 

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"errors"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -160,7 +161,8 @@ func (d *desk) endStorm(t *traffic, good string, hangups int) {
 func rotationInTraffic(d *desk) {
 	var mu sync.Mutex
 	tags := []string{d.tag(alice)}
-	t := d.openTraffic(mta.Front, 2000, func(i int) parcel {
+	t := d.openTraffic(mta.Front, math.MaxInt32, func(i int) parcel {
+		time.Sleep(50 * time.Millisecond) // the keys take seconds: no more mail than is needed
 		mu.Lock()
 		defer mu.Unlock()
 		if i%3 == 1 {
