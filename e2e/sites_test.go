@@ -31,6 +31,22 @@ func sitesCases() []testCase {
 		{name: "filter-before-milter", only: "postfix", settings: behindFilter, run: filterBeforeMilter},
 		{name: "filter-between-milters", only: "postfix", settings: behindFilter, run: filterBetweenMilters},
 		{name: "filter-trusted", only: "postfix", settings: refuseAtEnd, run: filterTrusted},
+		{name: "canonical-senders", only: "postfix", settings: settings{
+			tables: "[[domain]]\nname = \"example.com\"\n[domain.batv]\nunsigned_senders = [\"" + bob + "\"]",
+		}, run: canonicalSenders},
+		{name: "masqueraded-senders", only: "postfix", settings: settings{
+			domains: `["example.com", "*.example.com"]`, tables: refuseMissing + `
+[[domain]]
+name = "quiet.example.com"
+[domain.batv]
+sign = false
+[[domain]]
+name = "example.com"
+[domain.policy]
+tag-missing = "mark"`,
+		}, run: masqueradedSenders},
+		{name: "smtputf8", only: "postfix", settings: settings{domains: `["example.com", "` + mta.International + `"]`, tables: refuseMissing}, run: smtpUTF8},
+		{name: "smtputf8-not-offered", only: "sendmail", run: smtpUTF8NotOffered},
 		{name: "many-domains", settings: settings{domains: `["file:state/domains"]`, tables: refuseMissing, prepare: writeDomains}, run: manyDomains},
 	}
 }
@@ -70,7 +86,7 @@ func relayedDomain(d *desk) { d.wantUntouched() }
 // that we send as does.
 func relayedNotLearned(d *desk) {
 	in, out := d.connect(outsideClient), d.connect(ownClient)
-	for range 5 {
+	for range 3 {
 		d.send(in, stranger, relayed, d.ordinary(stranger, relayed))
 		d.claimFor(relayed)
 		d.send(in, stranger, alice, d.ordinary(stranger, alice))
@@ -248,4 +264,114 @@ func manyDomains(d *desk) {
 	if took > 5*time.Second || peak > 128<<20 {
 		d.Errorf("started in %v with %d octets of memory", took, peak)
 	}
+}
+
+// A canonical map that knows senders by their full address does not know the
+// signed ones: the reverse-path is as if there were no map, and bounces come
+// home. For senders that are not signed the map works as ever.
+func canonicalSenders(d *desk) {
+	client := d.connectTo(mta.Canonical, ownClient)
+	d.send(client, alice, stranger, d.ordinary(alice, stranger))
+	delivery := d.claimFor(stranger)
+	d.wantSigned(delivery)
+	d.send(d.connect(outsideClient), "", delivery.From.Address, d.bounce())
+	d.wantMark(d.claimFor(alice), "accept", "tag-valid", "tag")
+	d.send(client, bob, stranger, d.ordinary(bob, stranger))
+	if from := d.claimFor(stranger).From.Address; from != "bob.smith@example.com" {
+		d.Errorf("reverse-path <%s>, want it mapped", from)
+	}
+}
+
+// Masquerading strips the host from signed senders, and the signature no longer
+// fits: hosts below masquerade_domains must not be signed for. Their bounces come
+// home to the domain itself, untagged.
+func masqueradedSenders(d *desk) {
+	client := d.connectTo(mta.Masquerade, ownClient)
+	leavesAs := func(from string) string {
+		d.send(client, from, stranger, d.ordinary(from, stranger))
+		return d.claimFor(stranger).From.Address
+	}
+	broken := leavesAs("alice@host.example.com")
+	if v, err := d.daemon.Verify(broken); err != nil || !signedAlice.MatchString(broken) || v.Result != "forged" {
+		d.Errorf("reverse-path <%s>: %+v, %v; want the host stripped and the signature wrong", broken, v, err)
+	}
+	if from := leavesAs("alice@quiet.example.com"); from != alice {
+		d.Errorf("reverse-path <%s>, want <%s>", from, alice)
+	}
+	d.send(d.connect(outsideClient), "", alice, d.bounce())
+	d.wantMark(d.claimFor(alice), "mark", "tag-missing", "unknown")
+	from := leavesAs(alice)
+	if v, err := d.daemon.Verify(from); err != nil || v.Result != "valid" {
+		d.Errorf("reverse-path <%s>: %+v, %v", from, v, err)
+	}
+}
+
+// Internationalized addresses (RFC 6531) are signed and restored as they are; a
+// domain in U-labels and in A-labels is one.
+func smtpUTF8(d *desk) {
+	const joerg = "jörg@" + mta.International
+	out, in := d.connectTo(mta.Anybody, ownClient), d.connectTo(mta.Anybody, outsideClient)
+	bring := func(client *smtp.Client, from, to, message string) *smtp.Delivery {
+		d.Helper()
+		d.want(client.Mail(from, "SMTPUTF8"), "250")
+		d.want(client.Rcpt(to), "250")
+		d.want(client.Data(message), "250")
+		return d.claimFor(to)
+	}
+	for _, from := range []string{joerg, "jörg@example.com", "alice@" + mta.International, "alice@" + mta.InternationalASCII, "\"jö rg\"@example.com"} {
+		for _, to := range []string{stranger, "grüße@example.net", "user@grüße.example.net"} {
+			delivery := bring(out, from, to, d.ordinary(from, to))
+			if v, err := d.daemon.Verify(delivery.From.Address); err != nil || v.Result != "valid" || v.Bare != from {
+				d.Errorf("from <%s> to <%s>: reverse-path <%s>: %+v, %v", from, to, delivery.From.Address, v, err)
+			}
+		}
+	}
+	for _, to := range []string{joerg, "jörg@example.com", "alice@" + mta.International} {
+		tagged := d.tag(to)
+		for _, from := range []string{"", stranger, "grüße@example.net"} {
+			d.want(in.Mail(from, "SMTPUTF8"), "250")
+			d.want(in.Rcpt(tagged), "250")
+			d.want(in.Data(d.bounce()), "250")
+			delivery := d.claimFor(to)
+			if delivery.From.Address != from {
+				d.Errorf("reverse-path <%s>, want <%s>", delivery.From.Address, from)
+			}
+			if from == "" {
+				d.wantMark(delivery, "accept", "tag-valid", "tag")
+			}
+		}
+		d.want(in.Mail("", "SMTPUTF8"), "250")
+		d.want(in.Rcpt(to), "250")
+		d.want(in.Data(d.bounce()), "550 5.7.1")
+	}
+	// A hop on the way back may have written the domain in A-labels.
+	tag, _, _ := strings.Cut(d.tag("alice@"+mta.International), "@")
+	d.send(in, "", tag+"@"+mta.InternationalASCII, d.bounce())
+	d.wantMark(d.claimFor("alice@"+mta.InternationalASCII), "accept", "tag-valid", "tag")
+}
+
+// Debian's Sendmail does not offer SMTPUTF8. Such addresses pass as they come
+// all the same, and so they do with a tag; users of that kind are unknown with a
+// tag as they are without.
+func smtpUTF8NotOffered(d *desk) {
+	const joerg, moeller = "jörg@example.com", "möller@example.net" // not ß, which it refuses itself
+	client := d.connect(ownClient)
+	if reply := client.Hello(); strings.Contains(string(reply), "SMTPUTF8") {
+		d.Fatalf("EHLO: %q", reply)
+	}
+	for from, to := range map[string]string{joerg: stranger, alice: moeller} {
+		d.send(client, from, to, d.ordinary(from, to))
+		delivery := d.claimFor(to)
+		if v, err := d.daemon.Verify(delivery.From.Address); err != nil || v.Result != "valid" || v.Bare != from {
+			d.Errorf("from <%s> to <%s>: reverse-path <%s>: %+v, %v", from, to, delivery.From.Address, v, err)
+		}
+	}
+	client = d.connect(outsideClient)
+	d.send(client, moeller, d.tag(alice), d.ordinary(moeller, alice))
+	if delivery := d.claimFor(alice); delivery.From.Address != moeller {
+		d.Errorf("reverse-path <%s>, want <%s>", delivery.From.Address, moeller)
+	}
+	d.want(client.Mail(""), "250")
+	d.want(client.Rcpt(joerg), "550 5.1.1")
+	d.want(client.Rcpt(d.tag(joerg)), "550 5.1.1")
 }

@@ -10,19 +10,20 @@ import (
 // whenSet are the parameters of which it matters that they are set.
 func whenSet() []Finding {
 	const (
-		keyed = "maps that know senders by their address do not know the signed ones"
-		leave = "leave those senders unsigned (unsigned_senders), or [batv] sign off"
+		keyed    = "maps that know senders by their address do not know the signed ones"
+		unmapped = keyed + ", which leave by their own address"
+		leave    = "leave those senders unsigned (unsigned_senders), or [batv] sign off"
 	)
 	return []Finding{
 		{true, "relayhost", "mail leaves by another host, which may refuse or rewrite senders that it does not know",
 			"sign only once a signed message has been seen to leave by it", true},
 		{true, "smtp_generic_maps", keyed, leave, true},
-		{true, "canonical_maps", "they are applied again to the signed sender: " + keyed, leave, true},
-		{true, "sender_canonical_maps", "they are applied again to the signed sender: " + keyed, leave, true},
+		{true, "canonical_maps", "they are applied again to the signed sender: " + unmapped, leave, true},
+		{true, "sender_canonical_maps", "they are applied again to the signed sender: " + unmapped, leave, true},
 		{true, "recipient_canonical_maps", "a map that accepts any tagged address makes a user of everybody",
 			"have tags taken off by what setup prints, and by no other map", false},
 		{true, "masquerade_domains", "the host part of signed senders is stripped after signing, and the signature with it becomes wrong",
-			"[batv] sign = false for hosts below those domains", true},
+			`[batv] sign = false for hosts below those domains, and [domain.policy] tag-missing = "mark" for the domains, as bounces of that mail come home without a tag`, true},
 		{true, "sender_dependent_relayhost_maps", keyed, leave, true},
 		{true, "sender_dependent_default_transport_maps", keyed, leave, true},
 		{true, "smtp_sender_dependent_authentication", "passwords are looked up by sender: " + keyed, leave, true},

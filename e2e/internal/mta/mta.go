@@ -70,20 +70,21 @@ const (
 	// virtual_alias_maps; Postfix only.
 	RecipientMap
 
-	// Around a content filter after the queue, Postfix only. FilteredAfter asks
-	// the milter and then the filter at FilterAfter; FilteredBefore leaves the
-	// milter to the door by which mail comes back from FilterBefore.
+	// FilteredAfter asks the milter and then the content filter at FilterAfter;
+	// Postfix only, and so are all that follow.
 	FilteredAfter
+	// FilteredBefore has the filter at FilterBefore, and leaves the milter to
+	// ReturnedJudged.
 	FilteredBefore
-	// Returned takes mail back without the milter, ReturnedJudged with it.
+	// Returned takes mail back from a filter without asking the milter.
 	Returned
+	// ReturnedJudged takes mail back and asks the milter.
 	ReturnedJudged
-
-	// Rewriting of senders in cleanup, Postfix only: sender_canonical_maps and
-	// masquerade_domains.
+	// Canonical has sender_canonical_maps.
 	Canonical
+	// Masquerade has masquerade_domains.
 	Masquerade
-	// Anybody takes any recipient in the site's domains; Postfix only.
+	// Anybody takes any recipient in the site's domains.
 	Anybody
 )
 

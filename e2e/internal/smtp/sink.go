@@ -185,7 +185,7 @@ func (tx *transaction) command(line string) string {
 	switch strings.ToUpper(verb) {
 	case "EHLO":
 		*tx = transaction{}
-		return "250-sink.example.net\r\n250-DSN\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE"
+		return "250-sink.example.net\r\n250-DSN\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250 SIZE"
 	case "HELO", "RSET":
 		*tx = transaction{}
 		return "250 2.0.0 ok"
