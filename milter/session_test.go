@@ -282,6 +282,23 @@ func TestUnknownUserIsNotAccepted(t *testing.T) {
 	}
 }
 
+// Postfix names the mailer "error" for every recipient in a virtual alias
+// domain, known or not: only one that it refuses has a bare status as host.
+func TestVirtualAliasIsAccepted(t *testing.T) {
+	for _, host := range []string{"5.1.1 User unknown in virtual alias table", "5.1.1 User unknown"} {
+		b := start(t, "")
+		tx := bounce(b.tagged(t, "alice@example.com"))
+		tx.Rcpts[0].Mailer, tx.Rcpts[0].Host = "error", host
+		r := b.run(t, tx)
+		if got := r.Apply(tx).Rcpts; len(got) != 1 || got[0].Addr != "alice@example.com" {
+			t.Errorf("%s: recipients %+v", host, got)
+		}
+		if h := mark(r); !strings.HasPrefix(h, "accept; reason=tag-valid; ") {
+			t.Errorf("%s: header %q", host, h)
+		}
+	}
+}
+
 func TestMonitorRefusesNothing(t *testing.T) {
 	b := start(t, "mode = \"monitor\"\nstage = \"rcpt\"\n[policy]\ntag-missing = \"reject\"\n")
 	tagged := b.tagged(t, "alice@example.com")
