@@ -68,7 +68,7 @@ func (s *session) rcptTo(to, args string, m milter.Modifier) *milter.Response {
 		}
 		return milter.RespContinue
 	}
-	return s.recipient(to, args, m.Get(milter.MacroQueueId))
+	return s.recipient(to, args, m.Get(milter.MacroRcptAddr), m.Get(milter.MacroQueueId))
 }
 
 // refused reports whether the MTA has itself refused the recipient that it

@@ -299,6 +299,29 @@ func TestVirtualAliasIsAccepted(t *testing.T) {
 	}
 }
 
+// Sendmail loses a local user's sub-address if it is deleted and added.
+func TestSettledSubaddressIsLeftAlone(t *testing.T) {
+	for user, left := range map[string]bool{"Alice+lists": true, "": false, "alice": false, "alice+lists@example.com": false} {
+		b := start(t, "")
+		tx := bounce(b.tagged(t, "alice+lists@example.com"), b.tagged(t, "bob@example.com"))
+		tx.Rcpts[0].User = user
+		tx.Rcpts[1].User = "bob"
+		var changed []string
+		for _, m := range b.run(t, tx).Mods {
+			if m.Kind == mtatest.AddRcpt {
+				changed = append(changed, strings.Trim(m.Value, "<>"))
+			}
+		}
+		want := []string{"alice+lists@example.com", "bob@example.com"}
+		if left {
+			want = want[1:]
+		}
+		if d := cmp.Diff(want, changed); d != "" {
+			t.Errorf("%q: added (-want +got):\n%s", user, d)
+		}
+	}
+}
+
 func TestMonitorRefusesNothing(t *testing.T) {
 	b := start(t, "mode = \"monitor\"\nstage = \"rcpt\"\n[policy]\ntag-missing = \"reject\"\n")
 	tagged := b.tagged(t, "alice@example.com")

@@ -29,6 +29,7 @@ type Rcpt struct {
 	Args   []string // ESMTP parameters
 	Mailer string   // {rcpt_mailer}; "" is "local"
 	Host   string   // {rcpt_host}; "" is the domain
+	User   string   // {rcpt_addr}; "" is Addr
 
 	// Unknown is a recipient that the MTA itself refuses with 550 5.1.1. A milter is shown it only where it negotiated
 	// WantRejected, and has no say.
