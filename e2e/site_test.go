@@ -72,6 +72,7 @@ func openSite(t *testing.T, name string) *site {
 // settings are what a case changes in the daemon's configuration.
 type settings struct {
 	top    string // keys of the top level, TOML
+	batv   string // keys of [batv], TOML
 	tables string // tables, TOML
 	// bare leaves domains and signing to be found out.
 	bare bool
@@ -96,17 +97,18 @@ format = "json"
 	}
 	return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
-domains = ["example.com"]
+domains = ["%s"]
 trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
 %s
 [batv]
 sign = true
+%s
 [admin]
 listen = %q
 [log]
 format = "json"
 %s
-`, s.milter, s.socket, c.top, s.admin, c.tables)
+`, s.milter, s.socket, strings.Join(mta.Domains(), `", "`), c.top, c.batv, s.admin, c.tables)
 }
 
 // desk is what one case works at: the site, a daemon of its own, and a record

@@ -110,6 +110,7 @@ func TestCheckPostfix(t *testing.T) {
 		"soft bounce":         {added: "soft_bounce = yes", want: "soft_bounce = yes: every refusal", warning: true},
 		"old protocol":        {added: "milter_protocol = 2", want: "milter_protocol = 2: the milter is made", warning: true},
 		"probe":               {added: "smtpd_recipient_restrictions = permit_mynetworks, reject_unverified_recipient", want: "reject_unverified_recipient: recipients are probed", warning: true, off: true},
+		"probe untagged":      {added: "smtpd_recipient_restrictions = reject_unverified_recipient\nvirtual_alias_maps = regexp:/etc/postfix/untag-any.re", want: quiet},
 		"chroot":              {added: "smtpd_milters = unix:/run/m/sock", services: services, want: "smtp inet (chroot): smtpd runs below /var/spool/postfix and does not see /run/m/sock", warning: true},
 		"nothing":             {added: "x = y", want: quiet},
 		"delimiter there":     {added: "recipient_delimiter = +-", site: subaddress, want: quiet},
