@@ -45,6 +45,7 @@ func classCases() []testCase {
 		all = append(all, testCase{name: "class-" + c.name, only: c.only, run: func(d *desk) { knownWithTag(d, c) }})
 	}
 	return append(all,
+		testCase{name: "setup-printed", run: setupPrinted},
 		testCase{name: "class-subaddress", settings: settings{batv: `layout = "subaddress"`}, run: knownWithSubaddress},
 		testCase{name: "own-subaddress", run: ownSubaddress},
 		testCase{name: "own-subaddress-and-tag", settings: settings{batv: `layout = "subaddress"`}, run: ownSubaddress},

@@ -112,6 +112,9 @@ func (p *page) maps(domains map[class][]string, s *Settings) {
 	if w["ALIASES"] != "" {
 		p.remark("What virtual_alias_maps was, %s, is what untagged_alias_maps is now.", w["ALIASES"])
 	}
+	if len(domains[virtual]) > 0 {
+		p.remark("A domain for which a map has a catch-all (@domain) belongs in untag-any.re, not in untag.re.")
+	}
 	p.add(recipe(postfixAliases), w)
 	p.add(recipe(postfixKnown), w)
 	p.table(recipe(postfixUntag), append(slices.Clone(domains[local]), domains[virtual]...), "no domain with users whom Postfix knows")
