@@ -105,6 +105,7 @@ func (p *postfix) writeConfig() error {
 		"/etc/postfix/plain.re":        "plain.re",
 		"/etc/postfix/bare.re":         "bare.re",
 		"/etc/postfix/local.re":        "local.re",
+		"/etc/postfix/none.re":         "none.re",
 		"/etc/postfix/known.re":        "known.re",
 		"/etc/aliases":                 "aliases",
 		"/etc/postfix/virtual":         "virtual",
