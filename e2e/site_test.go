@@ -77,11 +77,12 @@ func openSite(t *testing.T, name string) *site {
 // settings are what a case changes in the daemon's configuration.
 type settings struct {
 	top      string // keys of the top level, TOML
+	batv     string // keys of [batv], TOML
 	tables   string // tables, TOML
 	lifetime string // of tags; "": the default
 	// bare leaves domains and signing to be found out.
 	bare bool
-	// domains are our domains, as TOML; "" is example.com.
+	// domains are our domains, as TOML; "" is all that the server serves.
 	domains string
 	// prepare is called before the daemon is started, with its state folder.
 	prepare func(t *testing.T, state string)
@@ -113,12 +114,13 @@ trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
 %s
 [batv]
 sign = true
-%s[admin]
+%s%s
+[admin]
 listen = %q
 [log]
 format = "json"
 %s
-`, s.milter, s.socket, cmp.Or(c.domains, `["example.com"]`), c.top, lifetime, s.admin, c.tables)
+`, s.milter, s.socket, cmp.Or(c.domains, `["`+strings.Join(mta.Domains(), `", "`)+`"]`), c.top, lifetime, c.batv, s.admin, c.tables)
 }
 
 // desk is what one case works at: the site, a daemon of its own, and a record

@@ -44,7 +44,8 @@ func (c changes) dropHeaders(t *transaction) {
 // parameters. All forms of a user are deleted before the plain one is added:
 // Sendmail resolves them to one mailbox, so that it drops an added recipient
 // that it has already, and deletes every form of one; Postfix would deliver to
-// each form. It reports whether every recipient is still there.
+// each form. A user who is there in a settled form stays. It reports whether every
+// recipient is still there.
 func (c changes) untag(t *transaction) bool {
 	const both = milter.OptRemoveRcpt | milter.OptAddRcpt
 	if !t.tagged() {
@@ -55,13 +56,16 @@ func (c changes) untag(t *transaction) bool {
 		return true
 	}
 	users := t.taggedUsers()
+	settled := make(map[string]bool)
 	for _, r := range t.recipients {
-		if users[r.user()] != nil && !c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address)) {
+		if r.settled() {
+			settled[r.user()] = true
+		} else if users[r.user()] != nil && !c.note("delete recipient", c.m.DeleteRecipient(r.facts.Address)) {
 			return false
 		}
 	}
 	for _, r := range t.recipients { // in their order
-		if users[r.user()] == r && !c.add(r) {
+		if users[r.user()] == r && !settled[r.user()] && !c.add(r) {
 			return false
 		}
 	}
@@ -83,6 +87,16 @@ func (t *transaction) taggedUsers() map[string]*recipient {
 		}
 	}
 	return users
+}
+
+// settled reports whether the MTA holds the recipient to be a local user with a
+// sub-address of its own, "alice+lists", and no tag is left, because there was
+// none or the MTA took it off. Such a recipient Sendmail keeps twice, as it is
+// and as the user: it would delete the one, take an added one for the other, and
+// deliver to neither.
+func (r *recipient) settled() bool {
+	local, _, _ := strings.Cut(r.address(), "@")
+	return strings.Contains(local, "+") && strings.EqualFold(r.resolved, local)
 }
 
 // user is what the forms of one recipient have in common.

@@ -24,7 +24,7 @@ func macroRequests() []milter.Option {
 	return []milter.Option{
 		milter.WithMacroRequest(milter.StageConnect, []milter.MacroName{milter.MacroDaemonName, milter.MacroClientAddr}),
 		milter.WithMacroRequest(milter.StageMail, []milter.MacroName{milter.MacroAuthAuthen, milter.MacroQueueId}),
-		milter.WithMacroRequest(milter.StageRcpt, []milter.MacroName{milter.MacroRcptMailer, milter.MacroRcptHost, milter.MacroQueueId}),
+		milter.WithMacroRequest(milter.StageRcpt, []milter.MacroName{milter.MacroRcptMailer, milter.MacroRcptHost, milter.MacroRcptAddr, milter.MacroQueueId}),
 		milter.WithMacroRequest(milter.StageData, []milter.MacroName{milter.MacroQueueId}),
 		milter.WithMacroRequest(milter.StageEOH, []milter.MacroName{milter.MacroQueueId}),
 		milter.WithMacroRequest(milter.StageEOM, []milter.MacroName{milter.MacroQueueId}),

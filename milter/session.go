@@ -63,13 +63,23 @@ func (s *session) mailFrom(from string, m milter.Modifier) {
 // rcptTo judges a recipient. A good one is answered with Continue: Accept
 // would end the message there, unseen recipients and all.
 func (s *session) rcptTo(to, args string, m milter.Modifier) *milter.Response {
-	if m.Get(milter.MacroRcptMailer) == "error" { // the MTA has refused this recipient
+	if refused(m) {
 		if m.Get(milter.MacroRcptHost) == unknownUser {
 			s.unknown(to)
 		}
 		return milter.RespContinue
 	}
-	return s.recipient(to, args, m.Get(milter.MacroQueueId))
+	return s.recipient(to, args, m.Get(milter.MacroRcptAddr), m.Get(milter.MacroQueueId))
+}
+
+// refused reports whether the MTA has itself refused the recipient that it
+// shows: it names the mailer "error", and for the host there is a status code.
+// Postfix resolves all recipients in a virtual alias domain to "error", those
+// that it accepts by virtual_alias_maps included; for the host these have what
+// would be said of them without the map, "5.1.1 User unknown in virtual alias
+// table".
+func refused(m milter.Modifier) bool {
+	return m.Get(milter.MacroRcptMailer) == "error" && !strings.Contains(m.Get(milter.MacroRcptHost), " ")
 }
 
 // header counts the verdict headers that a message brings and shows the

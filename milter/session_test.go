@@ -282,6 +282,46 @@ func TestUnknownUserIsNotAccepted(t *testing.T) {
 	}
 }
 
+// Postfix names the mailer "error" for every recipient in a virtual alias
+// domain, known or not: only one that it refuses has a bare status as host.
+func TestVirtualAliasIsAccepted(t *testing.T) {
+	for _, host := range []string{"5.1.1 User unknown in virtual alias table", "5.1.1 User unknown"} {
+		b := start(t, "")
+		tx := bounce(b.tagged(t, "alice@example.com"))
+		tx.Rcpts[0].Mailer, tx.Rcpts[0].Host = "error", host
+		r := b.run(t, tx)
+		if got := r.Apply(tx).Rcpts; len(got) != 1 || got[0].Addr != "alice@example.com" {
+			t.Errorf("%s: recipients %+v", host, got)
+		}
+		if h := mark(r); !strings.HasPrefix(h, "accept; reason=tag-valid; ") {
+			t.Errorf("%s: header %q", host, h)
+		}
+	}
+}
+
+// Sendmail loses a local user's sub-address if it is deleted and added.
+func TestSettledSubaddressIsLeftAlone(t *testing.T) {
+	for user, left := range map[string]bool{"Alice+lists": true, "": false, "alice": false, "alice+lists@example.com": false} {
+		b := start(t, "")
+		tx := bounce(b.tagged(t, "alice+lists@example.com"), b.tagged(t, "bob@example.com"))
+		tx.Rcpts[0].User = user
+		tx.Rcpts[1].User = "bob"
+		var changed []string
+		for _, m := range b.run(t, tx).Mods {
+			if m.Kind == mtatest.AddRcpt {
+				changed = append(changed, strings.Trim(m.Value, "<>"))
+			}
+		}
+		want := []string{"alice+lists@example.com", "bob@example.com"}
+		if left {
+			want = want[1:]
+		}
+		if d := cmp.Diff(want, changed); d != "" {
+			t.Errorf("%q: added (-want +got):\n%s", user, d)
+		}
+	}
+}
+
 func TestMonitorRefusesNothing(t *testing.T) {
 	b := start(t, "mode = \"monitor\"\nstage = \"rcpt\"\n[policy]\ntag-missing = \"reject\"\n")
 	tagged := b.tagged(t, "alice@example.com")

@@ -41,6 +41,7 @@ type recipient struct {
 	facts    policy.Facts
 	args     string // ESMTP parameters
 	plain    string // address without our tag, "" where there was none
+	resolved string // what the MTA has made of the address, "" where it does not say
 	verdict  policy.Verdict
 	reported bool // the verdict is a refusal that was reported and not enforced
 }
@@ -49,7 +50,7 @@ var errTooMany = errors.New("too many recipients in one transaction")
 
 func (r *recipient) size() int {
 	const overhead = 512 // of the struct and the verdict, generously
-	return overhead + len(r.facts.Address) + len(r.args) + len(r.plain)
+	return overhead + len(r.facts.Address) + len(r.args) + len(r.plain) + len(r.resolved)
 }
 
 // signing is the outcome for an outbound reverse-path.
@@ -76,9 +77,9 @@ func (t *transaction) reset() {
 
 // recipient judges one recipient and answers for it alone. A refusal that is
 // not enforced is reported, and leaves no trace in the fates of the others.
-func (t *transaction) recipient(to, args, queueID string) *milter.Response {
+func (t *transaction) recipient(to, args, resolved, queueID string) *milter.Response {
 	begun := t.server.now()
-	r := &recipient{facts: t.message.Recipient(to), args: args}
+	r := &recipient{facts: t.message.Recipient(to), args: args, resolved: resolved}
 	r.plain, _ = t.message.Untag(&r.facts)
 	v := t.judgeRecipient(r)
 	t.took += t.server.now().Sub(begun)

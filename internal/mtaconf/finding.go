@@ -12,6 +12,9 @@ type Site struct {
 	Delimiter  string
 }
 
+// addLines begins what to do where setup has the answer.
+const addLines = "add the lines of: backscatter-milter setup "
+
 // Finding is something that matters in an MTA's settings.
 type Finding struct {
 	Warning bool   // something to mend; else it is as well to know

@@ -115,6 +115,7 @@ func TestCheckPostfix(t *testing.T) {
 		"chroot":               {added: "smtpd_milters = unix:/run/m/sock", services: services, want: "smtp inet (chroot): smtpd runs below /var/spool/postfix and does not see /run/m/sock", warning: true},
 		"nothing":              {added: "x = y", want: quiet},
 		"delimiter there":      {added: "recipient_delimiter = +-", site: subaddress, want: quiet},
+		"probe untagged":       {added: "smtpd_recipient_restrictions = reject_unverified_recipient\nvirtual_alias_maps = regexp:/etc/postfix/untag-any.re", want: quiet},
 	} {
 		if c.site.Milters == nil {
 			c.site = site()

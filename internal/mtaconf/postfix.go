@@ -70,7 +70,7 @@ func milters(s *Settings, site Site) []Finding {
 	}
 	if !listed {
 		return []Finding{{true, named("smtpd_milters", s.Get("smtpd_milters")), "Postfix does not ask this milter, which is at " + strings.Join(site.Milters, ", "),
-			"add the lines of: backscatter-milter setup postfix", false}}
+			addLines + "postfix", false}}
 	}
 	if !s.lists("non_smtpd_milters", site) {
 		return []Finding{{true, named("non_smtpd_milters", s.Get("non_smtpd_milters")), "mail by sendmail(1) is not signed, and its bounces look untagged",
@@ -255,9 +255,9 @@ func others(s *Settings, site Site) []Finding {
 	if p := s.Get("milter_protocol"); p != "" && p != "6" {
 		found = append(found, Finding{true, "milter_protocol = " + p, "the milter is made for version 6", "leave it at its default", false})
 	}
-	if !site.Subaddress && usesProbe(s) {
-		found = append(found, Finding{true, "reject_unverified_recipient", "recipients are probed with the tag on, which no test has been run with",
-			`use [batv] layout = "subaddress", or leave sign off`, true})
+	if !site.Subaddress && usesProbe(s) && !strings.Contains(s.Get("virtual_alias_maps"), "untag-any.re") {
+		found = append(found, Finding{true, "reject_unverified_recipient", "recipients are probed with the tag on, and the next server does not know them so",
+			addLines + "postfix", true})
 	}
 	return found
 }

@@ -21,16 +21,25 @@ const (
 	postfixTimeouts = "postfix-timeouts"
 	postfixTempfail = "postfix-tempfail"
 	postfixAccept   = "postfix-accept"
-	postfixLocal    = "postfix-local"
+	postfixAliases  = "postfix-aliases"
+	postfixKnown    = "postfix-known"
 	postfixUntag    = "postfix-untag"
-	postfixUser     = "postfix-user"
+	postfixUntagAny = "postfix-untag-any"
+	postfixPlain    = "postfix-plain"
+	postfixBare     = "postfix-bare"
+	postfixLocal    = "postfix-local"
+	postfixFound    = "postfix-found"
 	sendmailMilter  = "sendmail-milter"
 	sendmailAccept  = "sendmail-accept"
-	sendmailUntag   = "sendmail-untag"
+	sendmailMap     = "sendmail-map"
+	sendmailClass   = "sendmail-class"
+	sendmailRules   = "sendmail-rules"
+	sendmailTagged  = "sendmail-tagged"
 )
 
 // Recipes are all lines that can be printed.
 func Recipes() []Recipe {
+	const atEnd = "sendmail.mc, at its end (the white space before the second $: is a tab)"
 	return []Recipe{
 		{postfixMilter, "main.cf", "main.cf", []string{
 			"smtpd_milters = @MILTER@",
@@ -44,24 +53,40 @@ func Recipes() []Recipe {
 			"milter_command_timeout = 5s",
 			"milter_content_timeout = 10s",
 		}},
-		{postfixLocal, "main.cf", "main.cf", []string{
-			"virtual_alias_maps = pipemap:{regexp:/etc/postfix/untag.re, unix:passwd.byname, regexp:/etc/postfix/user.re}",
+		{postfixAliases, "main.cf", "main.cf", []string{"untagged_alias_maps = @ALIASES@"}},
+		{postfixKnown, "main.cf", "main.cf", []string{
+			"known_maps = $untagged_alias_maps, $virtual_mailbox_maps, $relay_recipient_maps,",
+			"    pipemap:{regexp:/etc/postfix/local.re, unionmap:{@LOCAL_MAPS@}}",
+			"virtual_alias_maps = $untagged_alias_maps,",
+			"    pipemap:{regexp:/etc/postfix/untag.re, unionmap:{regexp:/etc/postfix/plain.re, $known_maps,",
+			"    pipemap:{regexp:/etc/postfix/bare.re, unionmap:{$known_maps}}}, regexp:/etc/postfix/known.re},",
+			"    regexp:/etc/postfix/untag-any.re",
 		}},
-		{postfixUntag, "/etc/postfix/untag.re", "untag.re", []string{
-			`/^prvs=[0-9]{4}[0-9a-f]{6}=([^@]+)@@DOMAIN_RE@$/ $1`,
-		}},
-		{postfixUser, "/etc/postfix/user.re", "user.re", []string{"/^([^:]+):/ $1@@DOMAIN@"}},
+		{postfixUntag, "/etc/postfix/untag.re", "untag.re", []string{`/^prvs=[0-9]{4}[0-9a-f]{6}=([^@,]+@@DOMAIN_RE@)$/ $1`}},
+		{postfixUntagAny, "/etc/postfix/untag-any.re", "untag-any.re", []string{`/^prvs=[0-9]{4}[0-9a-f]{6}=([^@,]+@@DOMAIN_RE@)$/ $1`}},
+		{postfixPlain, "/etc/postfix/plain.re", "plain.re", []string{"/^(.+)$/ $1"}},
+		{postfixBare, "/etc/postfix/bare.re", "bare.re", []string{`/^([^@+]+)\+[^@]*@(.+)$/ $1@$2`}},
+		{postfixLocal, "/etc/postfix/local.re", "local.re", []string{"/^(.+)@@DOMAIN_RE@$/ $1"}},
+		{postfixFound, "/etc/postfix/known.re", "known.re", []string{"/^([^,]+),/ $1"}},
 		{sendmailMilter, "sendmail.mc, before the MAILER lines", "sendmail.mc", []string{
 			"INPUT_MAIL_FILTER(`backscatter', `S=@MILTER@, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl",
 		}},
 		{sendmailAccept, "sendmail.mc, before the MAILER lines", "sendmail.mc", []string{
 			"INPUT_MAIL_FILTER(`backscatter', `S=@MILTER@, T=C:5s;S:5s;R:5s;E:10s')dnl",
 		}},
-		{sendmailUntag, "sendmail.mc, at its end (the white space before the second $: is a tab)", "sendmail.mc", []string{
+		{sendmailMap, atEnd, "sendmail.mc", []string{
 			"LOCAL_CONFIG",
 			"Kprvs regex -s1 ^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$",
+		}},
+		{sendmailClass, atEnd, "sendmail.mc", []string{"C{Tagged}@DOMAINS@"}},
+		{sendmailRules, atEnd, "sendmail.mc", []string{
 			"LOCAL_RULE_0",
 			"R$+ < @ $=w . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3",
+			"R$+ < @ $={VirtHost} . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3",
+		}},
+		{sendmailTagged, atEnd, "sendmail.mc", []string{
+			"R$+ < @ $={Tagged} . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3",
+			"R$+ < @ $={Tagged} > $*\t$: $(prvs $1 $: $1 $) < @ $2 > $3",
 		}},
 	}
 }
@@ -76,13 +101,23 @@ func recipe(name string) Recipe {
 	return Recipe{}
 }
 
-// fill puts the site's own words into lines. In the pattern of a domain, which
-// has letters, digits, "-", "_" and ".", only the dots mean something else.
-func (r Recipe) fill(milter, domain string) []string {
-	words := strings.NewReplacer("@MILTER@", milter, "@DOMAIN_RE@", regexp.QuoteMeta(domain), "@DOMAIN@", domain)
+// words are what a site puts into lines, by the words between @.
+type words map[string]string
+
+// inDomain is the word for lines that name a domain. In its pattern, which has
+// letters, digits, "-", "_" and ".", only the dots mean something else.
+func inDomain(domain string) words { return words{"DOMAIN_RE": regexp.QuoteMeta(domain)} }
+
+// fill puts the site's own words into lines.
+func (r Recipe) fill(w words) []string {
+	var pairs []string
+	for word, value := range w {
+		pairs = append(pairs, "@"+word+"@", value)
+	}
+	replace := strings.NewReplacer(pairs...)
 	lines := make([]string, len(r.Lines))
 	for i, line := range r.Lines {
-		lines[i] = words.Replace(line)
+		lines[i] = strings.TrimRight(replace.Replace(line), " ")
 	}
 	return lines
 }

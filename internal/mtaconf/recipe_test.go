@@ -1,6 +1,7 @@
 package mtaconf
 
 import (
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -19,7 +20,13 @@ func TestRecipesAreRun(t *testing.T) {
 			"  -o milter_default_action=accept", "milter_default_action = accept", // a setting of one service
 			"inet:@MILTER@", "@MILTER@",
 		).Replace(string(content)) + "\n"
-		for _, line := range r.fill("@MILTER@", "example.com") {
+		w := words{"ALIASES": "hash:/etc/postfix/virtual", "LOCAL_MAPS": "proxy:unix:passwd.byname hash:/etc/aliases", "DOMAINS": "relay.example.net"}
+		domain := "example.com"
+		if r.Name == postfixUntagAny {
+			domain = "verify.example.net"
+		}
+		maps.Copy(w, inDomain(domain))
+		for _, line := range r.fill(w) {
 			if !strings.Contains(run, "\n"+line+"\n") {
 				t.Errorf("%s: %s does not run\n%s", r.Name, r.Run, line)
 			}
@@ -38,8 +45,8 @@ func TestRecipesAreRun(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	got := recipe(postfixUntag).fill("", "a-b.example.com")[0]
-	if want := `/^prvs=[0-9]{4}[0-9a-f]{6}=([^@]+)@a-b\.example\.com$/ $1`; got != want {
+	got := recipe(postfixUntag).fill(inDomain("a-b.example.com"))[0]
+	if want := `/^prvs=[0-9]{4}[0-9a-f]{6}=([^@,]+@a-b\.example\.com)$/ $1`; got != want {
 		t.Errorf("%s", got)
 	}
 }

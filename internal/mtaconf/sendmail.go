@@ -59,12 +59,13 @@ func CheckSendmail(s *Sendmail, site Site) []Finding {
 			"sign only once a bounce to a signed message has been seen to come home", true})
 	}
 	for name, feature := range map[string]string{"generics": "genericstable", "virtuser": "virtusertable", "mailertable": "mailertable"} {
-		if slices.Contains(s.maps, name) {
-			means := "tagged recipients of its domains are looked up with the tag on: no test has been run with it"
-			if name == "generics" {
-				means = keyed
-			}
-			found = append(found, Finding{true, "FEATURE(`" + feature + "')", means, "leave its addresses unsigned (unsigned_senders), or [batv] sign off", true})
+		switch {
+		case !slices.Contains(s.maps, name):
+		case name == "generics":
+			found = append(found, Finding{true, "FEATURE(`" + feature + "')", keyed, "leave its addresses unsigned (unsigned_senders), or [batv] sign off", true})
+		case !site.Subaddress && !slices.Contains(s.maps, "prvs"):
+			found = append(found, Finding{true, "FEATURE(`" + feature + "')", "tagged recipients of its domains are looked up with the tag on",
+				addLines + "sendmail", true})
 		}
 	}
 	slices.SortFunc(found, func(a, b Finding) int { return strings.Compare(a.Setting, b.Setting) })
@@ -87,7 +88,7 @@ func (s *Sendmail) checkFilter(site Site) []Finding {
 			"add F=T where missing tags are refused", false}}
 	}
 	return []Finding{{true, "INPUT_MAIL_FILTER", "Sendmail does not ask this milter, which is at " + strings.Join(site.Milters, ", "),
-		"add the lines of: backscatter-milter setup sendmail", false}}
+		addLines + "sendmail", false}}
 }
 
 // sendmailHas reports whether a filter's equates name the address.

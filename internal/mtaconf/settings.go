@@ -30,6 +30,7 @@ func asked() []string {
 	return []string{
 		"mail_version", "myhostname", "mydomain", "mydestination", "queue_directory", "relay_domains",
 		"virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "alias_maps",
+		"local_recipient_maps", "virtual_mailbox_maps", "relay_recipient_maps",
 		"milter_default_action", "milter_protocol", "recipient_delimiter", "in_flow_delay",
 		"internal_mail_filter_classes", "smtpd_milters", "non_smtpd_milters",
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 )
 
@@ -63,22 +62,22 @@ func (p *page) gap() {
 	}
 }
 
-func (p *page) add(r Recipe, milter, domain string) {
+func (p *page) add(r Recipe, w words) {
 	if r.File != p.file {
 		p.gap()
 		p.remark("%s", r.File)
 		p.file = r.File
 	}
-	for _, line := range r.fill(milter, domain) {
+	for _, line := range r.fill(w) {
 		p.WriteString(line + "\n")
 	}
 }
 
-// findings writes what stands against signing.
+// findings writes what stands against signing, beside what these lines mend.
 func (p *page) findings(found []Finding) {
 	first := true
 	for _, f := range found {
-		if !f.SignOff {
+		if !f.SignOff || strings.HasPrefix(f.Do, addLines) {
 			continue
 		}
 		if first {
@@ -108,7 +107,7 @@ func Postfix(r Request, s *Settings) (string, error) {
 		action, costs = postfixAccept, "While the milter is away, mail passes unsigned and unjudged, and its bounces will have no tag."
 	}
 	for _, name := range []string{postfixMilter, action, postfixTimeouts} {
-		p.add(recipe(name), address, "")
+		p.add(recipe(name), words{"MILTER": address})
 	}
 	p.gap()
 	p.remark("%s", costs)
@@ -139,77 +138,6 @@ func (p *page) chroot(s *Settings, address string) {
 	}
 }
 
-// recipients has tagged recipients accepted, or says why it cannot.
-func (p *page) recipients(r Request, s *Settings) {
-	p.gap()
-	if r.Subaddress {
-		if s == nil || !strings.Contains(s.Get("recipient_delimiter"), r.Delimiter) {
-			p.remark("Tagged recipients are accepted where recipient_delimiter has %s in it.", r.Delimiter)
-		} else {
-			p.remark("Tagged recipients are accepted: recipient_delimiter has %s in it. There is nothing to add.", r.Delimiter)
-		}
-		return
-	}
-	domain, why := localDomain(r, s)
-	if why != "" {
-		p.remark("For tagged recipients there are no lines that have been tested here: %s.", why)
-		p.remark(`Leave [batv] sign off, or, where recipient_delimiter is set, use [batv] layout = "subaddress" with delimiter the same, which needs none.`)
-		return
-	}
-	p.remark("For the users of the password file in %s: takes the tag off those who exist, and off nobody else. Set [batv] sign = true once mail to a tagged address arrives.", domain)
-	if s == nil || s.Get("alias_maps") != "" {
-		p.remark("Addresses that are only aliases (alias_maps) are not covered: list those that send mail in unsigned_senders.")
-	}
-	for _, name := range []string{postfixLocal, postfixUntag, postfixUser} {
-		p.add(recipe(name), "", domain)
-	}
-}
-
-// localDomain is the one domain for whose users there is a recipe, or why there
-// is none.
-func localDomain(r Request, s *Settings) (domain, why string) {
-	switch {
-	case len(r.Domains) == 0:
-		return "", "name your domains in the configuration first (domains)"
-	case len(r.Domains) > 1:
-		return "", "several domains have not been run, only one"
-	case strings.HasPrefix(r.Domains[0], "*."):
-		return "", "sub-domains have not been run, only one domain"
-	}
-	domain = r.Domains[0]
-	if s == nil {
-		return domain, ""
-	}
-	ours := recipe(postfixLocal).Lines[0]
-	if maps := s.Get("virtual_alias_maps"); maps != "" && "virtual_alias_maps = "+maps != ours {
-		return "", "virtual_alias_maps is set already, to " + maps
-	}
-	for parameter, class := range map[string]string{
-		"virtual_alias_domains": "virtual aliases", "virtual_mailbox_domains": "virtual mailboxes", "relay_domains": "relayed domains",
-	} {
-		if s.contains(parameter, domain) {
-			return "", class + " have not been run, and " + domain + " is in " + parameter
-		}
-	}
-	if s.Get("local_recipient_maps") == "" && s.has("local_recipient_maps") {
-		return "", "local_recipient_maps is empty, so that every recipient is accepted anyway"
-	}
-	if !s.contains("mydestination", domain) {
-		return "", domain + " is not named in mydestination"
-	}
-	return domain, ""
-}
-
-func (s *Settings) has(parameter string) bool {
-	_, ok := s.values[parameter]
-	return ok
-}
-
-// contains reports whether a list names a domain; tables in it are not asked.
-func (s *Settings) contains(parameter, domain string) bool {
-	return slices.ContainsFunc(split(s.expand(s.Get(parameter))), func(name string) bool { return strings.EqualFold(name, domain) })
-}
-
 // ForSendmail writes the lines to add for Sendmail. s is nil where its
 // sendmail.cf could not be read.
 func ForSendmail(r Request, s *Sendmail) (string, error) {
@@ -222,7 +150,7 @@ func ForSendmail(r Request, s *Sendmail) (string, error) {
 	if r.FailOpen {
 		name, costs = sendmailAccept, "While the milter is away, mail passes unsigned and unjudged, and its bounces will have no tag."
 	}
-	p.add(recipe(name), sendmailForm(address), "")
+	p.add(recipe(name), words{"MILTER": sendmailForm(address)})
 	p.gap()
 	p.remark("%s", costs)
 	p.gap()
@@ -232,8 +160,7 @@ func ForSendmail(r Request, s *Sendmail) (string, error) {
 	case r.Subaddress:
 		p.remark("Sendmail knows + as a delimiter only: set [batv] delimiter to it.")
 	default:
-		p.remark("For recipients in the domains of class w (local-host-names): takes the tag off before users are looked up. Set [batv] sign = true once mail to a tagged address arrives. virtusertable and mailertable have not been run.")
-		p.add(recipe(sendmailUntag), "", "")
+		p.sendmailRecipients(r)
 	}
 	if s != nil {
 		p.findings(CheckSendmail(s, Site{}))
@@ -248,6 +175,6 @@ func MilterLines(address string) (postfix, sendmail []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	postfix = append(recipe(postfixMilter).fill(address, ""), recipe(postfixTempfail).fill("", "")...)
-	return postfix, recipe(sendmailMilter).fill(sendmailForm(address), ""), nil
+	postfix = append(recipe(postfixMilter).fill(words{"MILTER": address}), recipe(postfixTempfail).fill(nil)...)
+	return postfix, recipe(sendmailMilter).fill(words{"MILTER": sendmailForm(address)}), nil
 }

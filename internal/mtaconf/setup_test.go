@@ -9,7 +9,8 @@ import (
 )
 
 func TestPostfix(t *testing.T) {
-	bare := ParsePostfix("mydestination = $myhostname, example.com\nmyhostname = mx\nalias_maps =\nvirtual_alias_maps = $virtual_maps", "")
+	bare := ParsePostfix("mydestination = $myhostname, example.com\nmyhostname = mx\nalias_maps = hash:/etc/aliases\nvirtual_alias_maps = $virtual_maps\n"+
+		"local_recipient_maps = proxy:unix:passwd.byname $alias_maps\nrecipient_delimiter = +", "")
 	got, err := Postfix(Request{Site: site()}, bare)
 	if err != nil {
 		t.Fatal(err)
@@ -25,19 +26,95 @@ milter_content_timeout = 10s
 
 # While the milter is away, no mail is taken, and clients try again later.
 
-# For the users of the password file in example.com: takes the tag off those
-# who exist, and off nobody else. Set [batv] sign = true once mail to a tagged
-# address arrives.
-virtual_alias_maps = pipemap:{regexp:/etc/postfix/untag.re, unix:passwd.byname, regexp:/etc/postfix/user.re}
+# Takes the tag off recipients whom Postfix knows, and off nobody else. Set
+# [batv] sign = true once mail to a tagged address arrives.
+untagged_alias_maps =
+known_maps = $untagged_alias_maps, $virtual_mailbox_maps, $relay_recipient_maps,
+    pipemap:{regexp:/etc/postfix/local.re, unionmap:{proxy:unix:passwd.byname hash:/etc/aliases}}
+virtual_alias_maps = $untagged_alias_maps,
+    pipemap:{regexp:/etc/postfix/untag.re, unionmap:{regexp:/etc/postfix/plain.re, $known_maps,
+    pipemap:{regexp:/etc/postfix/bare.re, unionmap:{$known_maps}}}, regexp:/etc/postfix/known.re},
+    regexp:/etc/postfix/untag-any.re
 
 # /etc/postfix/untag.re
-/^prvs=[0-9]{4}[0-9a-f]{6}=([^@]+)@example\.com$/ $1
+/^prvs=[0-9]{4}[0-9a-f]{6}=([^@,]+@example\.com)$/ $1
 
-# /etc/postfix/user.re
-/^([^:]+):/ $1@example.com
+# /etc/postfix/untag-any.re
+# (here belong domains of which Postfix takes every recipient, so that only
+# the next server knows them)
+
+# /etc/postfix/plain.re
+/^(.+)$/ $1
+
+# /etc/postfix/bare.re
+/^([^@+]+)\+[^@]*@(.+)$/ $1@$2
+
+# /etc/postfix/local.re
+/^(.+)@example\.com$/ $1
+
+# /etc/postfix/known.re
+/^([^,]+),/ $1
 `
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// Each domain stands in the table of its class.
+func TestPostfixClasses(t *testing.T) {
+	settings := `mydestination = local.example.com, open.example.com
+virtual_alias_domains = alias.example.com
+virtual_mailbox_domains = box.example.com
+virtual_mailbox_maps = hash:/etc/postfix/boxes
+relay_domains = relay.example.com
+relay_recipient_maps =
+virtual_alias_maps = hash:/etc/postfix/virtual
+alias_maps = hash:/etc/aliases
+local_recipient_maps = unix:passwd.byname $alias_maps
+smtpd_recipient_restrictions = reject_unverified_recipient
+`
+	r := Request{Site: site()}
+	r.Domains = []string{"local.example.com", "ALIAS.example.com", "box.example.com", "relay.example.com"}
+	got, err := Postfix(r, ParsePostfix(settings, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := map[string]string{}
+	for _, part := range strings.Split(got, "\n\n") {
+		name, rest, _ := strings.Cut(part, "\n")
+		tables[strings.TrimPrefix(name, "# /etc/postfix/")] = rest + "\n"
+	}
+	const tag = "/^prvs=[0-9]{4}[0-9a-f]{6}=([^@,]+@"
+	for name, want := range map[string]string{
+		"untag.re":     tag + "local\\.example\\.com)$/ $1\n" + tag + "ALIAS\\.example\\.com)$/ $1\n" + tag + "box\\.example\\.com)$/ $1\n",
+		"untag-any.re": tag + "relay\\.example\\.com)$/ $1\n",
+		"local.re":     "/^(.+)@local\\.example\\.com$/ $1\n",
+		"bare.re":      "# (recipient_delimiter has no +, and no other has been run)\n",
+	} {
+		if d := cmp.Diff(want, tables[name]); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+	for _, want := range []string{
+		"\nuntagged_alias_maps = hash:/etc/postfix/virtual\n", "unionmap:{unix:passwd.byname hash:/etc/aliases}}\n",
+		"# What virtual_alias_maps was, hash:/etc/postfix/virtual, is what",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "Signing should stay off") {
+		t.Errorf("it warns of what its lines mend:\n%s", got)
+	}
+	// Once they have been added, the same lines come again.
+	after := settings + lines(got)
+	if again, err := Postfix(r, ParsePostfix(after, "")); err != nil || lines(again) != lines(got) {
+		t.Errorf("%v, second time (-first +second):\n%s", err, cmp.Diff(lines(got), lines(again)))
+	}
+	open := Request{Site: Site{Milters: r.Milters, Domains: []string{"open.example.com"}}}
+	got, err = Postfix(open, ParsePostfix(settings+"local_recipient_maps =\n", ""))
+	if err != nil || !strings.Contains(got, "# /etc/postfix/untag-any.re\n"+tag+"open") || !strings.Contains(got, "unionmap:{proxy:unix:passwd.byname hash:/etc/aliases}}") {
+		t.Errorf("%v\n%s", err, got)
 	}
 }
 
@@ -60,17 +137,11 @@ func TestPostfixWithoutLines(t *testing.T) {
 		change   func(*Request)
 		want     string
 	}{
-		"no domain":       {mine, func(r *Request) { r.Domains = nil }, "name your domains"},
-		"two domains":     {mine, func(r *Request) { r.Domains = append(r.Domains, "example.net") }, "several domains have not been run"},
-		"sub-domains":     {mine, func(r *Request) { r.Domains = []string{"*.example.com"} }, "sub-domains have not been run"},
-		"aliases":         {mine + "virtual_alias_maps = hash:/x", nil, "virtual_alias_maps is set already, to hash:/x"},
-		"virtual mailbox": {"virtual_mailbox_domains = example.com", nil, "virtual mailboxes have not been run"},
-		"virtual alias":   {"virtual_alias_domains = example.com", nil, "virtual aliases have not been run"},
-		"relayed":         {"relay_domains = $x\nx = example.com", nil, "relayed domains have not been run"},
-		"elsewhere":       {"mydestination = hash:/x", nil, "example.com is not named in mydestination"},
-		"everybody":       {mine + "local_recipient_maps =", nil, "local_recipient_maps is empty"},
-		"delimiter":       {mine + "recipient_delimiter = +", func(r *Request) { r.Subaddress = true }, "There is nothing to add."},
-		"no delimiter":    {mine, func(r *Request) { r.Subaddress = true }, "are accepted where recipient_delimiter has + in it"},
+		"no domain":    {mine, func(r *Request) { r.Domains = nil }, "name your domains"},
+		"sub-domains":  {mine, func(r *Request) { r.Domains = []string{"*.example.com"} }, "sub-domains have not been run"},
+		"elsewhere":    {"mydestination = hash:/x", nil, "example.com: no lines, as it is named in none of mydestination,"},
+		"delimiter":    {mine + "recipient_delimiter = +", func(r *Request) { r.Subaddress = true }, "There is nothing to add."},
+		"no delimiter": {mine, func(r *Request) { r.Subaddress = true }, "are accepted where recipient_delimiter has + in it"},
 	} {
 		r := Request{Site: site()}
 		if c.change != nil {
@@ -127,13 +198,25 @@ func TestForSendmail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "INPUT_MAIL_FILTER(`backscatter', `S=inet:8895@127.0.0.1, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl\n" +
-		"LOCAL_CONFIG\nKprvs regex -s1 ^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$\nLOCAL_RULE_0\n" +
-		"R$+ < @ $=w . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3\n"
+	const (
+		filter = "INPUT_MAIL_FILTER(`backscatter', `S=inet:8895@127.0.0.1, F=T, T=C:5s;S:5s;R:5s;E:10s')dnl\n"
+		table  = "LOCAL_CONFIG\nKprvs regex -s1 ^prvs=[0-9]{4}[0-9a-f]{6}=(.+)$\n"
+		rules  = "LOCAL_RULE_0\nR$+ < @ $=w . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3\nR$+ < @ $={VirtHost} . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3\n"
+		tagged = "R$+ < @ $={Tagged} . > $*\t$: $(prvs $1 $: $1 $) < @ $2 . > $3\nR$+ < @ $={Tagged} > $*\t$: $(prvs $1 $: $1 $) < @ $2 > $3\n"
+	)
+	want := filter + table + "C{Tagged}example.com\n" + rules + tagged
 	if d := cmp.Diff(want, lines(got)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	r := Request{Site: site(), FailOpen: true}
+	r := Request{Site: site()}
+	r.Domains = []string{"*.example.com"}
+	if got, err = ForSendmail(r, ParseSendmail("Kvirtuser hash -o /etc/mail/virtusertable\n")); err != nil || lines(got) != filter+table+rules {
+		t.Errorf("%v\n%s", err, got)
+	}
+	if !strings.Contains(got, "# *.example.com: sub-domains have not been run") || strings.Contains(got, "Signing should stay off") {
+		t.Errorf("%s", got)
+	}
+	r = Request{Site: site(), FailOpen: true}
 	r.Milters, r.Subaddress = []string{"unix:/run/m/sock"}, true
 	got, err = ForSendmail(r, ParseSendmail("DSrelay:mail.example.net\n"))
 	want = "INPUT_MAIL_FILTER(`backscatter', `S=local:/run/m/sock, T=C:5s;S:5s;R:5s;E:10s')dnl\n"
@@ -147,7 +230,6 @@ func TestCheckSendmail(t *testing.T) {
 DSrelay:mail.example.net
 DMexample.com
 Kmailertable hash -o /etc/mail/mailertable
-Kprvs regex -s1 ^x
 O InputMailFilters=clamav,backscatter
 Xclamav, S=local:/run/clamav, F=
 Xbackscatter, S=inet:8895@localhost, T=C:5s
@@ -158,6 +240,9 @@ Xbackscatter, S=inet:8895@localhost, T=C:5s
 	}
 	if d := cmp.Diff([]string{"FEATURE(`mailertable')", "MASQUERADE_AS example.com", "SMART_HOST relay", "INPUT_MAIL_FILTER(`backscatter') without F=T"}, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+	if found := CheckSendmail(ParseSendmail("Kmailertable hash -o /x\nKprvs regex -s1 ^x\n"), Site{}); len(found) != 0 {
+		t.Errorf("with the tag taken off: %v", found)
 	}
 	for text, want := range map[string]string{
 		"O InputMailFilters=b\nXb, S=local:/run/m/sock, F=T\n":     "",

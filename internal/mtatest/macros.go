@@ -158,7 +158,7 @@ func (tx *Transaction) mailValue(name string) (value string, ok bool) {
 
 // value is what the MTA has to say of a recipient; of one that it refuses, what is wrong with it.
 func (rc *Rcpt) value(name string) (value string, ok bool) {
-	mailer, host, addr := or(rc.Mailer, "local"), domain(rc.Addr), rc.Addr
+	mailer, host, addr := or(rc.Mailer, "local"), or(rc.Host, domain(rc.Addr)), or(rc.User, rc.Addr)
 	if rc.Unknown {
 		mailer, host, addr = "error", "5.1.1", "Recipient address rejected: User unknown"
 	}

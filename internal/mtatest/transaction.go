@@ -28,6 +28,8 @@ type Rcpt struct {
 	Addr   string   // without angle brackets
 	Args   []string // ESMTP parameters
 	Mailer string   // {rcpt_mailer}; "" is "local"
+	Host   string   // {rcpt_host}; "" is the domain
+	User   string   // {rcpt_addr}; "" is Addr
 
 	// Unknown is a recipient that the MTA itself refuses with 550 5.1.1. A milter is shown it only where it negotiated
 	// WantRejected, and has no say.

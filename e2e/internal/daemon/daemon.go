@@ -248,6 +248,16 @@ func (d *Daemon) Status() (string, error) {
 	return string(out), err
 }
 
+// Setup is what "setup" prints for a server, with further options.
+func (d *Daemon) Setup(server string, options ...string) (string, error) {
+	cmd := exec.Command(d.program, append([]string{"setup", server, "--config", d.config()}, options...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	return string(out), nil
+}
+
 // tool runs a subcommand to its end.
 func (d *Daemon) tool(subcommand string, args ...string) (out string, exit int, err error) {
 	args = append([]string{subcommand, "--config", d.config(), "--keys", filepath.Join(d.State(), "keys.toml")}, args...)

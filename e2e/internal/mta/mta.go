@@ -21,6 +21,12 @@ import (
 // startTimeout bounds how long a server may take until it greets.
 const startTimeout = 20 * time.Second
 
+// Domains are all that a server takes mail for: Domain, and one domain for each
+// class of addresses, some of them for one server only.
+func Domains() []string {
+	return []string{Domain, "virtual.example.net", "mailbox.example.net", "relay.example.net", "verify.example.net", "hosted.example.net"}
+}
+
 // Site is what surrounds a mail server. Its domain is Domain, its users are
 // Users, and OwnNetwork may relay through it.
 type Site struct {

@@ -3,6 +3,7 @@
 package mta
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -100,7 +101,16 @@ func (p *postfix) writeConfig() error {
 		"/etc/postfix/main.cf":         "main.cf",
 		"/etc/postfix/master.cf":       "master.cf",
 		"/etc/postfix/untag.re":        "untag.re",
-		"/etc/postfix/user.re":         "user.re",
+		"/etc/postfix/untag-any.re":    "untag-any.re",
+		"/etc/postfix/plain.re":        "plain.re",
+		"/etc/postfix/bare.re":         "bare.re",
+		"/etc/postfix/local.re":        "local.re",
+		"/etc/postfix/none.re":         "none.re",
+		"/etc/postfix/known.re":        "known.re",
+		"/etc/aliases":                 "aliases",
+		"/etc/postfix/virtual":         "virtual",
+		"/etc/postfix/mailboxes":       "mailboxes",
+		"/etc/postfix/relayed":         "relayed",
 		"/etc/postfix/sasl/smtpd.conf": "sasl.conf",
 	} {
 		if err := p.site.write(p.box, path, source, p.site.Milter.String()); err != nil {
@@ -110,7 +120,10 @@ func (p *postfix) writeConfig() error {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(
+		p.box.Run("/usr/sbin/postalias", "hash:/etc/aliases"),
+		p.box.Run("/usr/sbin/postmap", "hash:/etc/postfix/virtual"),
+	)
 }
 
 // makeLogin lets Login authenticate; smtpd reads the secrets as user postfix.

@@ -16,7 +16,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	for server, files := range map[string][]string{
-		"Postfix":  {"main.cf", "untag.re", "user.re"},
+		"Postfix":  {"main.cf", "untag.re", "untag-any.re", "plain.re", "bare.re", "local.re", "known.re"},
 		"Sendmail": {"sendmail.mc"},
 	} {
 		t.Run(server, func(t *testing.T) {

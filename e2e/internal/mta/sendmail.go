@@ -104,20 +104,34 @@ func (s *sendmail) writeConfig() error {
 		"/etc/mail/sendmail.mc":        "sendmail.mc",
 		"/etc/mail/submit.mc":          "submit.mc",
 		"/etc/mail/sasl/Sendmail.conf": "sasl.conf",
+		"/etc/mail/aliases":            "aliases",
+		"/etc/mail/virtusertable":      "virtusertable",
+		"/etc/mail/mailertable":        "mailertable",
 	} {
 		if err := s.site.write(s.box, path, source, milter); err != nil {
 			return err
 		}
 	}
-	for path, content := range map[string]string{
-		"/etc/mail/local-host-names": Domain + "\n",
-		"/etc/mail/aliases":          "",
-	} {
-		if err := s.box.Write(path, content, 0o644); err != nil {
-			return err
-		}
+	if err := s.box.Write("/etc/mail/local-host-names", Domain+"\nhosted.example.net\n", 0o644); err != nil {
+		return err
 	}
-	return errors.Join(s.compile("sendmail"), s.compile("submit"))
+	return errors.Join(s.compile("sendmail"), s.compile("submit"), s.makeMap("virtusertable"), s.makeMap("mailertable"),
+		s.box.Run(sendmailProgram, "-bi"))
+}
+
+// makeMap makes NAME.db out of NAME.
+func (s *sendmail) makeMap(name string) error {
+	text, err := os.Open(s.box.Path("/etc/mail/" + name))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = text.Close() }()
+	cmd := s.box.Command("/usr/libexec/sendmail/makemap", "hash", "/etc/mail/"+name)
+	cmd.Stdin = text
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("makemap %s: %w\n%s", name, err, out)
+	}
+	return nil
 }
 
 // compile makes NAME.cf out of NAME.mc.
