@@ -24,17 +24,18 @@ import (
 // and learns from what the milter tells. Where the store cannot be had it works
 // from memory, and nothing becomes strict that was not in the meantime.
 type knowledge struct {
-	journal *journal
-	now     func() time.Time
-	store   *store.Store // nil: memory only
-	grace   *grace.Grace
-	prober  *probe.Prober
-	cfg     atomic.Pointer[config.Config]
-	keys    atomic.Pointer[batv.Keyring]
-	failed  func(what string, err error)
-	lost    atomic.Bool    // tags are abroad whose key is gone
-	reread  chan struct{}  // SPF records are to be read anew
-	working sync.WaitGroup // goroutines of run
+	journal  *journal
+	now      func() time.Time
+	store    *store.Store // nil: memory only
+	grace    *grace.Grace
+	prober   *probe.Prober
+	cfg      atomic.Pointer[config.Config]
+	keys     atomic.Pointer[batv.Keyring]
+	failed   func(what string, err error)
+	lost     atomic.Bool    // tags are abroad whose key is gone
+	lifetime atomic.Int64   // of tags, when it was last looked at; 0 before
+	reread   chan struct{}  // SPF records are to be read anew
+	working  sync.WaitGroup // goroutines of run
 }
 
 // Buckets of the store.

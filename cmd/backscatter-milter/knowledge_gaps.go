@@ -26,22 +26,32 @@ func (k *knowledge) lostKeys(keys *batv.Keyring, now time.Time) bool {
 // lifetimeFell reports whether tags lived longer before, as far as the store
 // remembers, and notes how long they live now.
 func (k *knowledge) lifetimeFell(lifetime time.Duration) bool {
-	if k.store == nil {
-		return false
+	before := time.Duration(k.lifetime.Swap(int64(lifetime)))
+	if before == 0 {
+		before = k.lifetimeStored()
 	}
-	fell := false
-	b := k.store.Bucket(siteBucket)
-	err := b.Each(func(key string, value []byte) error {
-		if before, err := time.ParseDuration(string(value)); key == "lifetime" && err == nil {
-			fell = lifetime < before
+	if k.store != nil {
+		k.store.Bucket(siteBucket).Put("lifetime", []byte(lifetime.String()))
+	}
+	return lifetime < before
+}
+
+// lifetimeStored is how long tags lived when the daemon ran before, 0 where that
+// is not known.
+func (k *knowledge) lifetimeStored() (before time.Duration) {
+	if k.store == nil {
+		return 0
+	}
+	err := k.store.Bucket(siteBucket).Each(func(key string, value []byte) (err error) {
+		if key == "lifetime" {
+			before, err = time.ParseDuration(string(value))
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		k.failed("read store", err)
 	}
-	b.Put("lifetime", []byte(lifetime.String()))
-	return fell
+	return before
 }
 
 // unsteady notes a gap, which ends now, for every domain whose mail leaves

@@ -179,3 +179,48 @@ func TestDifferentPoliciesAreKeptApart(t *testing.T) {
 		t.Errorf("%q", v.Reason)
 	}
 }
+
+// A bounce about mail to a recipient whose mail is never signed cannot miss a
+// tag, whoever it comes back to.
+func TestBounceFromUnsignedDestination(t *testing.T) {
+	s := testSite(t, "[batv]\nunsigned_destinations = [\"lists.example.net\"]\n", &known{strict: map[string]bool{"example.com": true}})
+	for _, class := range []classify.Class{classify.DSN, classify.Challenge, classify.VirusNotice} {
+		for final, want := range map[string]config.Action{"dev@lists.example.net": config.ActionMark, "bob@example.net": config.ActionReject} {
+			m := bounceMessage(s)
+			f := m.Recipient("a@example.com")
+			m.Classified(classify.Result{Class: class, Recipients: []classify.Recipient{{Final: final}}})
+			if v := Judge(&f, AtEOM); v.Action != want {
+				t.Errorf("%s about %s: %q %q, want %q", class, final, v.Reason, v.Action, want)
+			}
+		}
+	}
+}
+
+// What we would never have signed, or another site has, is not refused for a
+// missing proof.
+func TestWhatCannotBeProvenIsNotRefused(t *testing.T) {
+	s := testSite(t, "[batv]\nunsigned_senders = [\"robot@*\"]\n", &known{strict: map[string]bool{"example.com": true}})
+	for _, address := range []string{"robot@example.com", "btv1==760cdc7c545==a@example.com"} {
+		for _, class := range []classify.Class{classify.DSN, classify.Challenge, classify.VirusNotice} {
+			m := bounceMessage(s)
+			f := m.Recipient(address)
+			m.Classified(classify.Result{Class: class})
+			if v := Judge(&f, AtEOM); v.Refuses() {
+				t.Errorf("%s to %s: %q", class, address, v.Reason)
+			}
+		}
+	}
+}
+
+// A domain that is strict and one that is not do not share a transaction, whose
+// one answer would be the milder.
+func TestStrictIsKeptApart(t *testing.T) {
+	s := testSite(t, "", &known{strict: map[string]bool{"example.com": true}})
+	m := bounceMessage(s)
+	first := m.Recipient("a@example.com")
+	m.Accept(&first)
+	second := m.Recipient("a@mail.example.com")
+	if v := Judge(&second, AtRcpt); v.Reason != ManyRecipients {
+		t.Errorf("%q", v.Reason)
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// steady is the knowledge of a site that has signed all mail of example.com with
+// the key for twelve days.
+func steady(t *testing.T, toml string) (*knowledge, *wallClock, batv.Key) {
+	t.Helper()
+	cfg := parsed(t, toml)
+	clock := &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
+	k := openKnowledge(&site{stateDir: t.TempDir()}, cfg, newJournal(io.Discard, cfg.Log), clock.now, func(what string, err error) {
+		t.Errorf("%s: %v", what, err)
+	})
+	t.Cleanup(func() {
+		if err := k.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	key := batv.Key{Number: 1, Secret: []byte("0123456789abcdef"), Signing: true}
+	k.take(ring(t, key))
+	for range 12 * 24 * 6 {
+		k.grace.Heartbeat(clock.now())
+		k.sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID()})
+		clock.jump(10 * time.Minute)
+	}
+	k.grace.Heartbeat(clock.now())
+	if !k.Strict("example.com") {
+		t.Fatalf("not strict: %q", k.grace.Status("example.com", clock.now()).Signing.Missing)
+	}
+	return k, clock, key
+}
+
+func parsed(t *testing.T, toml string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse("test.toml", []byte("all_mail_here = true\n"+toml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func ring(t *testing.T, keys ...batv.Key) *batv.Keyring {
+	t.Helper()
+	r, err := batv.NewKeyring(keys...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Whatever lets mail leave unsigned, or keeps its tags from being verified, ends
+// strictness at once.
+func TestReloadsThatEndStrictness(t *testing.T) {
+	const ours = "domains = [\"example.com\"]\n"
+	for name, toml := range map[string]string{
+		"the same":                    ours,
+		"mode off":                    "mode = \"off\"\n" + ours,
+		"mode off for the domain":     ours + "[[domain]]\nname = \"example.com\"\nmode = \"off\"\n",
+		"the domain is named no more": "domains = [\"example.net\"]\n",
+		"a shorter lifetime":          ours + "[batv]\nlifetime = \"3d\"\n",
+	} {
+		k, _, key := steady(t, ours)
+		k.reload(parsed(t, toml), ring(t, key))
+		if got := k.Strict("example.com"); got != (name == "the same") {
+			t.Errorf("%s: strict is %v", name, got)
+		}
+	}
+}
+
+// A key that is replaced while its tags are abroad ends strictness, and no
+// signature is called wrong until they have expired.
+func TestReplacedKey(t *testing.T) {
+	k, clock, key := steady(t, "domains = [\"example.com\"]\n")
+	other := batv.Key{Number: 1, Secret: []byte("fedcba9876543210"), Signing: true}
+	k.Prove(other.ID())
+	k.reload(k.cfg.Load(), ring(t, other))
+	if k.Strict("example.com") || k.Proven(other.ID()) {
+		t.Errorf("strict is %v, proven is %v", k.Strict("example.com"), k.Proven(other.ID()))
+	}
+	k.reload(k.cfg.Load(), ring(t, key))
+	if !k.Proven(other.ID()) {
+		t.Error("with the key back, what has proved itself is forgotten")
+	}
+	k.reload(k.cfg.Load(), ring(t, other))
+	clock.jump(12 * 24 * time.Hour)
+	k.reload(k.cfg.Load(), ring(t, other))
+	if !k.Proven(other.ID()) {
+		t.Error("still no signature is called wrong although all tags of the lost key have expired")
+	}
+}
+
+// Where nothing is signed as the MTA takes it there is nothing to stop.
+func TestTagRefusedWhereNothingIsSigned(t *testing.T) {
+	k, _, _ := steady(t, "domains = [\"example.com\"]\n")
+	if k.tagRefused("prvs=1788aaaaaa=alice@example.com") {
+		t.Error("nothing was signed for as the MTA takes it, and yet signing was stopped")
+	}
+}
