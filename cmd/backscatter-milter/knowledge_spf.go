@@ -52,12 +52,17 @@ func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
 		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
 		return false
 	}
-	others := strings.Join(f.Others, "; ")
-	if f.Result == spf.NoRecord && k.cfg.Load().Domains.Empty() {
-		others = "anybody, as far as SPF goes: a learned domain without SPF record may be somebody else's"
-	}
-	k.grace.SetSPF(domain, others, k.now())
+	k.grace.SetSPF(domain, othersBySPF(f, k.cfg.Load().Domains.Empty()), k.now())
 	return true
+}
+
+// othersBySPF names who else may send, "" for nobody. A domain that is only
+// learned and has no SPF record may be somebody else's.
+func othersBySPF(f spf.Finding, learned bool) string {
+	if f.Result == spf.NoRecord && learned {
+		return "anybody: it has no SPF record, and is not named in domains"
+	}
+	return strings.Join(f.Others, "; ")
 }
 
 // sendingNetworks are those that mail of this site may leave from: those named,

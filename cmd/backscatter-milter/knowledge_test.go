@@ -2,12 +2,14 @@ package main
 
 import (
 	"io"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+	"github.com/backscatter-milter/backscatter-milter/internal/spf"
 )
 
 // steady is the knowledge of a site that has signed all mail of example.com with
@@ -102,5 +104,45 @@ func TestTagRefusedWhereNothingIsSigned(t *testing.T) {
 	k, _, _ := steady(t, "domains = [\"example.com\"]\n")
 	if k.tagRefused("prvs=1788aaaaaa=alice@example.com") {
 		t.Error("nothing was signed for as the MTA takes it, and yet signing was stopped")
+	}
+}
+
+// Nothing shows that a domain sends elsewhere where it has no SPF record, if it
+// is named: a learned one may be somebody else's.
+func TestOthersBySPF(t *testing.T) {
+	elsewhere := spf.Finding{Result: spf.Elsewhere, Others: []string{"192.0.2.1", "a host"}}
+	for _, tc := range []struct {
+		finding spf.Finding
+		learned bool
+		alone   bool
+	}{
+		{spf.Finding{Result: spf.Nobody}, false, true},
+		{spf.Finding{Result: spf.Nobody}, true, true},
+		{spf.Finding{Result: spf.NoRecord}, false, true},
+		{spf.Finding{Result: spf.NoRecord}, true, false},
+		{elsewhere, false, false},
+		{elsewhere, true, false},
+	} {
+		if got := othersBySPF(tc.finding, tc.learned); (got == "") != tc.alone {
+			t.Errorf("%v, learned %v: %q", tc.finding.Result, tc.learned, got)
+		}
+	}
+}
+
+// A trusted network may hold hosts that send by another way: it does not count
+// as where our mail leaves from.
+func TestSendingNetworks(t *testing.T) {
+	contains := func(a string) bool {
+		for _, n := range sendingNetworks(parsed(t, "trusted_networks = [\"198.51.100.0/24\"]\npublic_addresses = [\"192.0.2.25\"]\n")) {
+			if n.Contains(netip.MustParseAddr(a)) {
+				return true
+			}
+		}
+		return false
+	}
+	for address, want := range map[string]bool{"192.0.2.25": true, "127.0.0.1": true, "192.0.2.26": false, "198.51.100.7": false} {
+		if contains(address) != want {
+			t.Errorf("%s: %v", address, !want)
+		}
 	}
 }

@@ -368,6 +368,26 @@ func TestLearns(t *testing.T) {
 	}
 }
 
+// Outsiders who write to ever new names do not keep a domain of ours from being
+// learned, nor do these names stay in the store.
+func TestOutsidersDoNotFillTheTable(t *testing.T) {
+	s := newSite(t)
+	for i := range MaxDomains {
+		s.SawAccepted(fmt.Sprintf("d%d.example.org", i), s.now)
+		s.now = s.now.Add(time.Millisecond)
+	}
+	for range Sightings {
+		s.SawSent(example, s.now)
+		s.SawAccepted(example, s.now)
+	}
+	if !s.Ours(example) || s.Counts().NotLearned != 0 {
+		t.Errorf("our domain was not learned: %+v", s.Counts())
+	}
+	if _, kept := s.store.records[domainKey+"d0.example.org"]; kept {
+		t.Error("what made room stays in the store")
+	}
+}
+
 func TestBounds(t *testing.T) {
 	s := newSite(t)
 	for i := range MaxDomains + 500 {
