@@ -8,11 +8,10 @@ import "strings"
 // its line away.
 func notYetThere() map[string]string {
 	return map[string]string{
-		"our_relays":     "origin by the Received chain",
-		"classify.memos": "telling notifications apart",
-		"dnsbl":          "DNS lists",
-		"origin":         "whether the original was ours",
-		"flood":          "floods",
+		"our_relays": "origin by the Received chain",
+		"dnsbl":      "DNS lists",
+		"origin":     "whether the original was ours",
+		"flood":      "floods",
 
 		"policy.flood":          "floods",
 		"policy.origin-proven":  "whether the original was ours",

@@ -21,13 +21,14 @@ const (
 	codeQuitNewConn = 'K'
 )
 
-// Reply codes (SMFIR_*): those that can end a transaction, and skip.
+// Reply codes (SMFIR_*): those that can end a transaction, and two that do not.
 const (
 	replyAccept   = 'a'
 	replyDiscard  = 'd'
 	replyReject   = 'r'
 	replyTempfail = 't'
 	replyCode     = 'y'
+	replyContinue = 'c'
 	replySkip     = 's'
 )
 
@@ -79,12 +80,6 @@ func malformed(code byte, payload []byte) string {
 		}
 	}
 	return ""
-}
-
-// sender is the address of a well-formed MAIL command, without brackets.
-func sender(payload []byte) string {
-	address, _, _ := bytes.Cut(payload, []byte{0})
-	return string(bytes.Trim(address, "<>"))
 }
 
 // malformedConnect checks "host NUL family [port address NUL]".

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/d--j/go-milter"
 )
 
 const (
@@ -25,7 +23,9 @@ const (
 // past its end or allocate what was never sent; it reads through a buffer; and
 // it holds written replies back until the next read has to wait, so that a
 // transaction costs two system calls and the changes made at end of message
-// reach the MTA together with the final reply or not at all.
+// reach the MTA together with the final reply or not at all. The session's
+// answer "skip" at the end of headers says that nobody will read the body: what
+// the MTA sends of it all the same is dropped here.
 //
 // It sets its own deadlines and ignores the library's, whose first is a fixed
 // second: too short when an MTA opens thousands of connections at once.
@@ -33,9 +33,8 @@ type guardedConn struct {
 	net.Conn
 	now      func() time.Time
 	timing   timing
-	onReject func(why string)         // told why the peer is cut off
-	onClose  func()                   // told once that the connection has ended
-	reads    func(sender string) bool // whether anybody will read the body of such a message
+	onReject func(why string) // told why the peer is cut off
+	onClose  func()           // told once that the connection has ended
 
 	in         []byte // buffered octets are in[start:end]
 	start, end int
@@ -43,12 +42,11 @@ type guardedConn struct {
 	negotiated bool      // the first frame has come
 	last       byte      // code of the last command handed on
 	by         time.Time // deadline of the frame that has begun
-	unread     bool      // nobody will read the body of the message under way
+	unread     bool      // nobody will read the body that follows
 
 	mu     sync.Mutex // guards what follows: Close may come from elsewhere
 	out    []byte     // replies held back
 	final  bool       // a reply that ends the transaction is held
-	skip   bool       // the answer "skip" was negotiated
 	closed bool
 
 	busy atomic.Bool // a transaction is under way whose final reply is not sent yet
@@ -128,12 +126,6 @@ func (c *guardedConn) whole(code byte, n int) error {
 	if why := malformed(code, payload); why != "" {
 		return &frameError{why}
 	}
-	switch code {
-	case codeMail:
-		c.unread = c.skips() && !c.reads(sender(payload))
-	case codeEOM, codeAbort, codeQuitNewConn:
-		c.unread = false
-	}
 	c.begin(code)
 	c.deliver = n
 	return nil
@@ -147,7 +139,7 @@ func (c *guardedConn) skipBody(n int) error {
 	if err := c.drop(n - buffered); err != nil {
 		return err
 	}
-	c.by = time.Time{}
+	c.by, c.last = time.Time{}, codeBody
 	_, err := c.Write([]byte{0, 0, 0, 1, replySkip})
 	return err
 }
@@ -179,12 +171,6 @@ func (c *guardedConn) drop(n int) error {
 // scratches are where dropped octets go.
 var scratches = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-func (c *guardedConn) skips() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.skip
-}
-
 // unwanted tells why a frame is not even read to its end.
 func (c *guardedConn) unwanted(code byte, size uint32) string {
 	if !c.negotiated && code != codeOptNeg {
@@ -214,6 +200,7 @@ func (c *guardedConn) begin(code byte) {
 	}
 	if code != codeMacro {
 		c.last = code
+		c.unread = false
 	}
 }
 
@@ -301,14 +288,15 @@ func (c *guardedConn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
-	const header = 5                          // of a reply: length and code, which the library writes by themselves
-	if c.last == codeOptNeg && len(p) >= 12 { // the answer to the negotiation, behind its header
-		c.skip = binary.BigEndian.Uint32(p[8:])&uint32(milter.OptSkip) != 0
-	}
+	const header = 5 // of a reply: length and code, which the library writes by themselves
 	if len(p) == header && c.busy.Load() && c.ends(p[header-1]) {
 		c.final = true
 	}
 	c.out = append(c.out, p...)
+	if c.last == codeEOH && len(p) == header && p[header-1] == replySkip {
+		c.unread = true
+		c.out[len(c.out)-1] = replyContinue // the protocol has no skip here
+	}
 	if len(c.out) > heldWrites {
 		if err := c.send(); err != nil {
 			return 0, err

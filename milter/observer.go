@@ -6,7 +6,7 @@ import "github.com/backscatter-milter/backscatter-milter/internal/policy"
 // path and from many goroutines: they must be quick and must not wait.
 type Observer interface {
 	Verdict(policy.Record)                          // a recipient or a message was judged
-	Classified(class string)                        // what a message with a null sender was found to be
+	Classified(class string)                        // what a message that may be a notification was found to be
 	Accepted(recipient string)                      // one that an untrusted client brought and the MTA took
 	Sent(policy.Sent)                               // a message of a trusted client went out
 	TagRefused(recipient string)                    // the MTA does not know a recipient with a genuine tag

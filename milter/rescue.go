@@ -70,16 +70,20 @@ func (r *rescuer) Header(name, value string, _ milter.Modifier) (answer *milter.
 
 func (r *rescuer) Headers(m milter.Modifier) (answer *milter.Response, _ error) {
 	defer r.rescue("eoh", &answer)
-	return r.session.endOfHeaders(m), nil
+	return skipping(r.session.endOfHeaders(m), m), nil
 }
 
 func (r *rescuer) BodyChunk(chunk []byte, m milter.Modifier) (answer *milter.Response, _ error) {
 	defer r.rescue("body", &answer)
-	answer = r.session.body(chunk)
+	return skipping(r.session.body(chunk), m), nil
+}
+
+// skipping is the answer, but for Skip where the MTA has not offered it.
+func skipping(answer *milter.Response, m milter.Modifier) *milter.Response {
 	if answer == milter.RespSkip && m.Protocol()&milter.OptSkip == 0 {
-		answer = milter.RespContinue
+		return milter.RespContinue
 	}
-	return answer, nil
+	return answer
 }
 
 func (r *rescuer) EndOfMessage(m milter.Modifier) (answer *milter.Response, _ error) {

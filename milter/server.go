@@ -204,7 +204,6 @@ func (s *Server) register(conn net.Conn) net.Conn {
 	c := &guardedConn{
 		Conn: conn, now: s.now, timing: s.timing, in: make([]byte, readBuffer),
 		onReject: s.observer.Rejected,
-		reads:    func(sender string) bool { return s.settings.Load().Reads(sender) },
 	}
 	c.onClose = func() { s.forget(c) }
 	s.mu.Lock()

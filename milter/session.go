@@ -103,7 +103,8 @@ func (s *session) body(chunk []byte) *milter.Response {
 	return milter.RespContinue
 }
 
-// endOfHeaders ends what needs no change.
+// endOfHeaders ends what needs no change. It answers Skip for a message whose
+// body nobody will read, which the guard turns into what the MTA understands.
 func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 	s.message.EndOfHeaders()
 	if s.classifies() && s.scanner.EndOfHeaders() == classify.CannotBe {
@@ -115,6 +116,9 @@ func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 	if s.untouched() {
 		s.let()
 		return milter.RespAccept
+	}
+	if !s.classifies() {
+		return milter.RespSkip
 	}
 	return milter.RespContinue
 }

@@ -391,39 +391,3 @@ func TestExempt(t *testing.T) {
 		t.Errorf("exempt client: %v", r.Reply)
 	}
 }
-
-// The body of a message that is not judged is not read: the guard answers for
-// it, and what follows it is understood.
-func TestBodyIsSkipped(t *testing.T) {
-	b := start(t, "[batv]\nsign = true\n")
-	c := b.dial(t, mtatest.PostfixOffer())
-	for _, size := range []int{1, 2000, 5000, 200_000} {
-		tx := mtatest.SampleOutbound("alice@example.com", "bob@example.net")
-		tx.Client, tx.Body = "198.51.100.7", []byte(strings.Repeat("x", size))
-		if r := play(t, c, tx); !r.Accepted() || r.Mod(mtatest.ChangeFrom) == nil {
-			t.Errorf("%d octets: %v, changes %v", size, r.Reply, r.Mods)
-		}
-	}
-	if len(b.classes) != 0 {
-		t.Errorf("classified: %v", b.classes)
-	}
-}
-
-// What has a null sender and no tag is read, and told of.
-func TestBodyIsRead(t *testing.T) {
-	b := start(t, "")
-	tx := mtatest.SampleBounce("alice@example.com", "alice@example.com")
-	tx.Client = "192.0.2.25"
-	r := b.run(t, tx)
-	if !strings.HasPrefix(mark(r), "mark; reason=tag-missing; class=dsn; ") {
-		t.Errorf("%v, header %q", r.Reply, mark(r))
-	}
-	tx = mtatest.SampleBounce(b.tagged(t, "alice@example.com"), "alice@example.com")
-	tx.Client = "192.0.2.25"
-	b.run(t, tx)
-	old := b.dial(t, mtatest.OldOffer())
-	play(t, old, bounce("alice@example.com"))
-	if d := cmp.Diff([]string{"dsn", "bounce"}, b.classes); d != "" {
-		t.Errorf("classes (-want +got):\n%s", d)
-	}
-}

@@ -171,7 +171,7 @@ func (t *transaction) data(m milter.Modifier) *milter.Response {
 // that refuses it, or nil. Before the end of the message it refuses only when
 // every recipient's fate is known.
 func (t *transaction) refusal(stage policy.Stage, m milter.Modifier) *milter.Response {
-	if t.message.Kind != policy.InboundNull || len(t.recipients) == 0 {
+	if !t.message.Kind.Untrusted() || len(t.recipients) == 0 {
 		return nil
 	}
 	begun := t.server.now()
@@ -233,7 +233,7 @@ func (t *transaction) untouched() bool {
 			return false
 		}
 	}
-	return !t.tagged() && !t.dropsHeaders() && t.signed() == ""
+	return !t.classifies() && !t.tagged() && !t.dropsHeaders() && t.signed() == ""
 }
 
 func (t *transaction) dropsHeaders() bool {
@@ -292,7 +292,7 @@ func (t *transaction) change(m milter.Modifier, v policy.Verdict) bool {
 // final is the verdict at the end of the message, none where nothing in it is
 // judged, and whether it is still to be recorded.
 func (t *transaction) final() (v policy.Verdict, fresh bool) {
-	if t.message.Kind != policy.InboundNull || len(t.recipients) == 0 {
+	if !t.message.Kind.Untrusted() || len(t.recipients) == 0 {
 		return policy.Verdict{}, false
 	}
 	if v := t.reported(); v.Decided() {

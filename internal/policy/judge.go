@@ -63,16 +63,22 @@ func Judge(f *Facts, stage Stage) Verdict {
 	if !f.Judged() {
 		return f.separate(Verdict{Stage: stage})
 	}
-	s, d := f.message.settings, f.domain()
+	s, d, memo := f.message.settings, f.domain(), f.message.memo()
 	pending := false
 	for i := range table {
 		r := &table[i]
+		if memo && !r.memos {
+			continue
+		}
 		early := s.earliest(*r)
 		answer := f.ask(r, stage >= early)
 		if answer == No {
 			continue
 		}
 		action := s.resolve(i, d, f.Address)
+		if memo && r.reason != OriginForeign && !accepts(action) {
+			action = config.ActionMark
+		}
 		if answer == Later {
 			pending = pending || accepts(action)
 			continue

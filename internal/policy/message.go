@@ -57,7 +57,7 @@ func (m *Message) Client() Client { return m.client }
 
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
-	if m.Kind != InboundNull || !m.settings.headers {
+	if !m.judgeable() || !m.settings.headers {
 		return
 	}
 	for _, d := range m.judged {
@@ -90,9 +90,23 @@ func (m *Message) Classified(r classify.Result) {
 	m.signals = strings.Join(seen, ",")
 }
 
+// judgeable reports whether the message may be one that the policy judges: its
+// sender is null, or it may turn out to be a notification with an ordinary one.
+func (m *Message) judgeable() bool {
+	return m.Kind == InboundNull || m.Kind == Ordinary && m.settings.memos
+}
+
+// memo reports whether the message has been found to be a notification with an
+// ordinary sender. Those speak to the author as often as to the reverse-path.
+func (m *Message) memo() bool {
+	return m.Kind == Ordinary && m.settings.memos && m.class.IsNotification()
+}
+
 // NeedsClass reports whether what the message is may decide of the recipient,
 // whose verdict at RCPT TO is given.
-func (f *Facts) NeedsClass(v Verdict) bool { return f.Judged() && !v.Decided() }
+func (f *Facts) NeedsClass(v Verdict) bool {
+	return f.message.judgeable() && f.Ours() && !v.Decided()
+}
 
 // Recipient begins the facts of one recipient, address as given in RCPT TO
 // without its angle brackets.
@@ -109,7 +123,7 @@ func (m *Message) Accept(f *Facts) {
 	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {
 		m.unsignedDestination = true
 	}
-	if d := f.domain(); m.settings.headers && f.Judged() && !slices.Contains(m.judged, d) {
+	if d := f.domain(); m.settings.headers && m.judgeable() && f.Ours() && !slices.Contains(m.judged, d) {
 		m.judged = append(m.judged, d)
 	}
 	if !m.accepted {
@@ -148,8 +162,10 @@ func (f *Facts) Tag() batv.Verdict {
 }
 
 // Judged reports whether the policy has anything to say of the recipient: it
-// is in a domain of ours, and the sender is null.
-func (f *Facts) Judged() bool { return f.message.Kind == InboundNull && f.Ours() }
+// is in a domain of ours, and the sender is null or the message a memo.
+func (f *Facts) Judged() bool {
+	return (f.message.Kind == InboundNull || f.message.memo()) && f.Ours()
+}
 
 // Ours reports whether the recipient is in a domain of ours, and hands are on.
 func (f *Facts) Ours() bool {

@@ -34,29 +34,33 @@ type row struct {
 	from   Stage               // the earliest stage at which the row may decide
 	when   func(*Facts) Answer // does the reason apply?
 	action config.Action       // unless [policy] says otherwise
+	memos  bool                // to notifications with an ordinary sender, too?
 }
 
 // table is the whole policy: the first row that applies decides. Error stands
 // last because no fact leads to it: it is the answer when finding one failed.
+//
+// Of memos, whose sender is no null sender, the rows that bear true speak; only
+// origin-foreign refuses them, whatever [policy] says of the others.
 var table = [...]row{
-	{Exempt, AtRcpt, (*Facts).exempt, config.ActionAccept},
-	{TagValid, AtRcpt, (*Facts).tagValid, config.ActionAccept},
-	{TagForged, AtRcpt, (*Facts).tagForged, config.ActionReject},
-	{NeverSends, AtRcpt, (*Facts).neverSends, config.ActionReject},
-	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail},
-	{Flood, AtRcpt, unknown, config.ActionAuto},
-	{OriginProven, AtEOM, unknown, config.ActionAccept},
-	{Receipt, AtEOH, (*Facts).receipt, config.ActionAccept},
-	{Report, AtEOH, (*Facts).report, config.ActionAccept},
-	{Calendar, AtEOH, (*Facts).calendar, config.ActionAccept},
-	{OriginForeign, AtEOM, unknown, config.ActionAuto},
-	{Listed, AtEOM, unknown, config.ActionAuto},
-	{Challenge, AtEOM, (*Facts).challenge, config.ActionAuto},
-	{VirusNotice, AtEOM, (*Facts).virusNotice, config.ActionAuto},
-	{AutoReply, AtEOM, (*Facts).autoReply, config.ActionMark},
-	{TagMissing, AtEOM, (*Facts).tagMissing, config.ActionAuto},
-	{Unproven, AtEOM, (*Facts).unproven, config.ActionMark},
-	{Error, AtRcpt, never, config.ActionAccept},
+	{Exempt, AtRcpt, (*Facts).exempt, config.ActionAccept, true},
+	{TagValid, AtRcpt, (*Facts).tagValid, config.ActionAccept, true},
+	{TagForged, AtRcpt, (*Facts).tagForged, config.ActionReject, false},
+	{NeverSends, AtRcpt, (*Facts).neverSends, config.ActionReject, false},
+	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail, false},
+	{Flood, AtRcpt, unknown, config.ActionAuto, false},
+	{OriginProven, AtEOM, unknown, config.ActionAccept, true},
+	{Receipt, AtEOH, (*Facts).receipt, config.ActionAccept, true},
+	{Report, AtEOH, (*Facts).report, config.ActionAccept, true},
+	{Calendar, AtEOH, (*Facts).calendar, config.ActionAccept, true},
+	{OriginForeign, AtEOM, unknown, config.ActionAuto, true},
+	{Listed, AtEOM, unknown, config.ActionAuto, false},
+	{Challenge, AtEOM, (*Facts).challenge, config.ActionAuto, true},
+	{VirusNotice, AtEOM, (*Facts).virusNotice, config.ActionAuto, true},
+	{AutoReply, AtEOM, (*Facts).autoReply, config.ActionMark, true},
+	{TagMissing, AtEOM, (*Facts).tagMissing, config.ActionAuto, false},
+	{Unproven, AtEOM, (*Facts).unproven, config.ActionMark, true},
+	{Error, AtRcpt, never, config.ActionAccept, false},
 }
 
 // Stage is a point of the SMTP transaction at which a verdict can be given.

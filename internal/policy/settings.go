@@ -20,6 +20,7 @@ type Settings struct {
 	domains map[string]*domain
 	off     bool // hands off everything
 	headers bool // header fields can exempt
+	memos   bool // notifications with an ordinary sender are judged, too
 	site    Site
 }
 
@@ -34,6 +35,7 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, site Site) *Settings {
 		domains: make(map[string]*domain),
 		off:     cfg.Mode == config.ModeOff,
 		headers: len(cfg.Exempt.Headers) > 0,
+		memos:   cfg.Classify.Memos,
 		site:    site,
 	}
 	for i := range cfg.DomainSettings {
@@ -102,10 +104,6 @@ func (s *Settings) earliest(r row) Stage {
 func (s *Settings) blind(stage Stage) bool {
 	return s.Stage == config.StageRcpt || s.Stage == config.StageData && stage >= AtData
 }
-
-// Reads reports whether the body of a message from this sender may be looked
-// at: only what has a null sender is.
-func (s *Settings) Reads(sender string) bool { return sender == "" || s.nullLike(sender) }
 
 // Classifying is how messages are to be classified.
 func (s *Settings) Classifying() classify.Options {
