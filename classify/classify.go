@@ -2,7 +2,6 @@ package classify
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +20,7 @@ func Classify(r io.Reader, opts Options) (Result, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("read message: %w", err)
 	}
-	raw = bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf"))
-	raw = trimBlankLines(raw)
+	raw = trimBeginning(raw)
 	fs, whole := messageHeader(raw)
 	for _, f := range fs {
 		s.Header(f.name, f.value)

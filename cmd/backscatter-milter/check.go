@@ -113,7 +113,7 @@ func (c *checkup) configuration() {
 // daemon looks at the one that runs.
 func (c *checkup) daemon() {
 	var status control.Status
-	err := c.site.call(c.ctx, control.VerbStatus, &status)
+	err := c.site.call(c.ctx, control.VerbStatus, nil, &status)
 	switch {
 	case errors.Is(err, control.ErrNoDaemon):
 		c.note("no daemon runs")

@@ -45,12 +45,27 @@ const (
 	siteBucket  = "site"
 )
 
+// access is what the store is opened for.
+type access bool
+
+const (
+	readWrite access = false
+	readOnly  access = true // by a command, beside no daemon
+)
+
+func (a access) makeFolder(dir string) error {
+	if a == readOnly {
+		return nil
+	}
+	return os.MkdirAll(dir, 0o700)
+}
+
 // openKnowledge opens the store and reads what it remembers. It never fails:
 // what goes wrong is logged, and mail goes on.
-func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time, failed func(string, error)) *knowledge {
+func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time, failed func(string, error), use access) *knowledge {
 	k := &knowledge{journal: j, now: now, failed: failed, reread: make(chan struct{}, 1)}
 	k.cfg.Store(cfg)
-	if db, err := k.openStore(s, cfg); err != nil {
+	if db, err := k.openStore(s, cfg, use); err != nil {
 		j.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
 		failed("open store", err)
 	} else {
@@ -77,19 +92,19 @@ func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time
 	return k
 }
 
-func (k *knowledge) openStore(s *site, cfg *config.Config) (*store.Store, error) {
+func (k *knowledge) openStore(s *site, cfg *config.Config, use access) (*store.Store, error) {
 	path := cfg.Store
 	if !filepath.IsAbs(path) {
 		dir, err := s.state()
 		if err != nil {
 			return nil, err
 		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := use.makeFolder(dir); err != nil {
 			return nil, err
 		}
 		path = filepath.Join(dir, path)
 	}
-	return store.Open(path, store.Options{Now: time.Now, Report: func(err error) { k.failed("store", err) }})
+	return store.Open(path, store.Options{Now: time.Now, ReadOnly: use == readOnly, Report: func(err error) { k.failed("store", err) }})
 }
 
 func hostName() string {

@@ -20,7 +20,7 @@ func steady(t *testing.T, toml string) (*knowledge, *wallClock, batv.Key) {
 	clock := &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
 	k := openKnowledge(&site{stateDir: t.TempDir()}, cfg, newJournal(io.Discard, cfg.Log), clock.now, func(what string, err error) {
 		t.Errorf("%s: %v", what, err)
-	})
+	}, readWrite)
 	t.Cleanup(func() {
 		if err := k.close(); err != nil {
 			t.Error(err)

@@ -62,6 +62,7 @@ func newRootCommand() *cobra.Command {
 		newVerifyCommand(site),
 		newKeysCommand(site),
 		newClassifyCommand(),
+		newExplainCommand(site),
 		newCompletionCommand(),
 		newVersionCommand(),
 	)

@@ -27,7 +27,7 @@ func newReloadCommand(s *site) *cobra.Command {
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var r control.Reloaded
-			if err := s.call(cmd.Context(), control.VerbReload, &r); err != nil {
+			if err := s.call(cmd.Context(), control.VerbReload, nil, &r); err != nil {
 				return err
 			}
 			out := cmd.OutOrStdout()
@@ -40,8 +40,8 @@ func newReloadCommand(s *site) *cobra.Command {
 	}
 }
 
-// call has the running daemon do what a verb says.
-func (s *site) call(ctx context.Context, verb string, result any) error {
+// call has the running daemon do what a verb says; args may be nil.
+func (s *site) call(ctx context.Context, verb string, args, result any) error {
 	cfg, _, err := s.config()
 	if err != nil {
 		cfg = config.Default() // the daemon runs on what was there before the mistake
@@ -50,7 +50,7 @@ func (s *site) call(ctx context.Context, verb string, result any) error {
 	if err != nil {
 		return err
 	}
-	err = control.Client{Path: path, Now: time.Now}.Call(ctx, verb, nil, result)
+	err = control.Client{Path: path, Now: time.Now}.Call(ctx, verb, args, result)
 	switch {
 	case errors.Is(err, control.ErrNoDaemon):
 		return hintError{err, "if it runs, give the same --config and --state as it has; start it with: backscatter-milter serve"}
@@ -120,7 +120,8 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 // verbs are what commands can ask of the daemon.
 func (d *daemon) verbs() map[string]control.Handler {
 	return map[string]control.Handler{
-		control.VerbReload: func(context.Context, json.RawMessage) (any, error) { return d.reload() },
-		control.VerbStatus: func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
+		control.VerbReload:  func(context.Context, json.RawMessage) (any, error) { return d.reload() },
+		control.VerbStatus:  func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
+		control.VerbExplain: func(_ context.Context, args json.RawMessage) (any, error) { return d.explain(args) },
 	}
 }

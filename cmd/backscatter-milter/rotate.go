@@ -93,7 +93,7 @@ func printRotation(w io.Writer, done batv.Rotation, o batv.RotateOptions) {
 // tellKeys has a daemon that runs here load the keys.
 func (s *site) tellKeys(cmd *cobra.Command) error {
 	var r control.Reloaded
-	err := s.call(cmd.Context(), control.VerbReload, &r)
+	err := s.call(cmd.Context(), control.VerbReload, nil, &r)
 	switch {
 	case errors.Is(err, control.ErrNoDaemon):
 		return writeLine(cmd.OutOrStdout(), "no daemon runs here: the next one to start has the keys")

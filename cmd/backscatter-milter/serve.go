@@ -104,7 +104,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	first := &settings{cfg: cfg, from: from}
 	d := &daemon{site: s, now: now, started: now(), begun: cfg, journal: j, metrics: metrics.New(version)}
 	tell := observer{journal: j, metrics: d.metrics}
-	d.known = openKnowledge(s, cfg, j, now, tell.Failed)
+	d.known = openKnowledge(s, cfg, j, now, tell.Failed, readWrite)
 	tell.known = d.known
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },

@@ -19,7 +19,7 @@ func newStatusCommand(s *site) *cobra.Command {
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var answer json.RawMessage
-			if err := s.call(cmd.Context(), control.VerbStatus, &answer); err != nil {
+			if err := s.call(cmd.Context(), control.VerbStatus, nil, &answer); err != nil {
 				return err
 			}
 			if asJSON {

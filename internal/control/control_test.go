@@ -105,7 +105,7 @@ func TestBadRequests(t *testing.T) {
 		}
 	}
 	raw(t, c, bytes.Repeat([]byte("x"), maxRequest+1))
-	if got := raw(t, c, bytes.Repeat([]byte("x"), maxRequest)); got != "{\"errors\":[\"request: over 65536 octets\"]}\n" {
+	if got := raw(t, c, bytes.Repeat([]byte("x"), maxRequest)); got != "{\"errors\":[\"request: over 8388608 octets\"]}\n" {
 		t.Errorf("a long line: %q", got)
 	}
 	var got json.RawMessage

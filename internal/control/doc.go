@@ -6,7 +6,7 @@
 //	{"verb":"status"}
 //	{"result":{...}}             or {"errors":["...","..."]}
 //
-// Requests are at most 64 KiB long, answers 4 MiB; a client has five seconds
+// Requests are at most 8 MiB long, answers 4 MiB; a client has five seconds
 // for its request and for taking its answer, and sixteen clients are served at
 // once. So one that is stuck, or means harm, holds up nobody but other clients.
 //

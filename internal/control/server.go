@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxRequest  = 64 << 10 // octets
+	maxRequest  = 8 << 20  // octets; one may bring a message
 	maxAnswer   = 4 << 20  // octets
 	maxClients  = 16       // served at once
 	ioTimeout   = 5 * time.Second

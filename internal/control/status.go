@@ -12,8 +12,9 @@ import (
 
 // The verbs and what answers them.
 const (
-	VerbStatus = "status" // Status
-	VerbReload = "reload" // Reloaded
+	VerbStatus  = "status"  // Status
+	VerbReload  = "reload"  // Reloaded
+	VerbExplain = "explain" // of a message, as the command and the daemon agree
 )
 
 // Status is what the daemon says of itself. A feature with something to say

@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/backscatter-milter/backscatter-milter/config"
+import (
+	"iter"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
 
 // Verdict is what the policy says of one recipient, or of a whole message.
 // The zero Verdict is "nothing to say": the recipient is not judged.
@@ -63,33 +67,51 @@ func Judge(f *Facts, stage Stage) Verdict {
 	if !f.Judged() {
 		return f.separate(Verdict{Stage: stage})
 	}
-	s, d, memo := f.message.settings, f.domain(), f.message.memo()
-	pending := false
-	for i := range table {
-		r := &table[i]
-		if memo && !r.memos {
-			continue
+	v := Verdict{Stage: stage}
+	for step := range f.steps(stage) {
+		if step.decides {
+			v = f.verdict(step.row.reason, step.action, stage)
+			break
 		}
-		early := s.earliest(*r)
-		answer := f.ask(r, stage >= early)
-		if answer == No {
-			continue
-		}
-		action := s.resolve(i, d, f.Address)
-		if memo && r.reason != OriginForeign && !accepts(action) {
-			action = config.ActionMark
-		}
-		if answer == Later {
-			pending = pending || accepts(action)
-			continue
-		}
-		asked := early < r.from // the stage setting wants the decision now
-		if pending && !accepts(action) && !asked {
-			continue
-		}
-		return f.separate(f.verdict(r.reason, action, stage))
 	}
-	return f.separate(Verdict{Stage: stage})
+	return f.separate(v)
+}
+
+// step is one row put to one recipient.
+type step struct {
+	row     *row
+	answer  Answer
+	action  config.Action // what the row would lead to
+	decides bool          // if no row above it does
+}
+
+// steps puts the rows of the table to the recipient in their order, as far as
+// the stage allows.
+func (f *Facts) steps(stage Stage) iter.Seq[step] {
+	return func(yield func(step) bool) {
+		s, d, memo := f.message.settings, f.domain(), f.message.memo()
+		pending := false // an accepting row is not known yet
+		for i := range table {
+			r := &table[i]
+			if memo && !r.memos {
+				continue
+			}
+			early := s.earliest(*r)
+			st := step{row: r, answer: f.ask(r, stage >= early)}
+			if st.answer != No {
+				st.action = s.resolve(i, d, f.Address)
+				if memo && r.reason != OriginForeign && !accepts(st.action) {
+					st.action = config.ActionMark
+				}
+			}
+			asked := early < r.from // the stage setting wants the decision now
+			st.decides = st.answer == Yes && (!pending || accepts(st.action) || asked)
+			pending = pending || st.answer == Later && accepts(st.action)
+			if !yield(st) {
+				return
+			}
+		}
+	}
 }
 
 // ask puts the row's question; before its stage the answer is put off.

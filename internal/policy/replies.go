@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
@@ -13,6 +14,9 @@ type Reply struct {
 	Code int
 	Text string
 }
+
+// String gives the reply as the client sees it.
+func (r Reply) String() string { return strconv.Itoa(r.Code) + " " + r.Text }
 
 // texts are the words for every reason that can refuse. The first is for a
 // permanent, the second for a temporary refusal.

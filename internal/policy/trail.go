@@ -2,7 +2,6 @@ package policy
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 )
@@ -12,16 +11,11 @@ import (
 const HeaderName = "X-Backscatter"
 
 // Header gives the field's value: short, and never an address.
-func (v Verdict) Header(id string) string {
-	var b strings.Builder
-	b.Grow(96)
-	for _, s := range [...]string{
-		string(v.Effective()), "; reason=", string(v.Reason),
-		"; class=", v.Class(), "; origin=", v.Origin(), "; id=", id,
-	} {
-		b.WriteString(s)
-	}
-	return b.String()
+func (v Verdict) Header(id string) string { return v.header() + "; id=" + id }
+
+// header is the field's value without the decision id.
+func (v Verdict) header() string {
+	return string(v.Effective()) + "; reason=" + string(v.Reason) + "; class=" + v.Class() + "; origin=" + v.Origin()
 }
 
 // Class is what the message was found to be, "unknown" where it was decided
@@ -46,16 +40,21 @@ func (v Verdict) Evidence() string {
 	if v.Facts == nil {
 		return ""
 	}
-	tag := v.Facts.Tag()
-	e := "tag=" + tag.Result.String()
+	e := "tag=" + describeTag(v.Facts.Tag())
+	if signals := v.Facts.message.signals; signals != "" {
+		e += " class=" + signals
+	}
+	return e
+}
+
+// describeTag tells what a tag is worth, and why.
+func describeTag(tag batv.Verdict) string {
+	e := tag.Result.String()
 	if tag.Layout != batv.LayoutNone && tag.Key >= 0 {
 		e += " key=" + strconv.Itoa(tag.Key)
 	}
-	if tag.Result == batv.Valid {
+	if tag.Result == batv.Valid || tag.Result == batv.Expired {
 		e += " days-left=" + strconv.Itoa(tag.DaysLeft)
-	}
-	if signals := v.Facts.message.signals; signals != "" {
-		e += " class=" + signals
 	}
 	return e
 }

@@ -1,0 +1,26 @@
+package classify
+
+import (
+	"bytes"
+	"iter"
+)
+
+// HeaderFields shows the fields of a message's own header in their order, each
+// with its name and its value as it came, that is maybe with a leading blank
+// and folded. It reads what MTAs accept: postmarks and lines that are no field
+// are passed over.
+func HeaderFields(message []byte) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		fs, _ := messageHeader(trimBeginning(message))
+		for _, f := range fs {
+			if !yield(f.name, f.value) {
+				return
+			}
+		}
+	}
+}
+
+// trimBeginning takes off what editors and mailboxes put before a message.
+func trimBeginning(raw []byte) []byte {
+	return trimBlankLines(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// maxExplained is how much of a message is looked at, in octets.
+const maxExplained = 5 << 20
+
+// question is what the daemon is asked to explain.
+type question struct {
+	Client  netip.Addr `json:"client"`
+	From    string     `json:"from"`
+	To      []string   `json:"to"`
+	Message []byte     `json:"message"`
+}
+
+// explainFlags are the envelope as the command line gives it.
+type explainFlags struct {
+	client, from string
+	to           []string
+	asJSON       bool
+	sender       bool // --from was given; it may be ""
+}
+
+func newExplainCommand(s *site) *cobra.Command {
+	var f explainFlags
+	cmd := &cobra.Command{
+		Use:   "explain PATH",
+		Short: "Tell why a message is judged as it is",
+		Long: "Tell everything that is found out about a message, each reason of the policy with\n" +
+			"what it would lead to, and which of them decides. PATH is a message, an mbox, a\n" +
+			"maildir, a directory of messages, or - for standard input. The running daemon is\n" +
+			"asked, which knows the site; where none runs, its record is looked at.\n\n" +
+			"Without an envelope the null sender is assumed if the message tells no other\n" +
+			"(Return-Path), and the recipients that it tells (Delivered-To, X-Original-To, else\n" +
+			"To). A delivered message has lost its tag: give it with --rcpt, from the log.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			f.sender = cmd.Flags().Changed("from")
+			return f.run(cmd, s, paths)
+		},
+	}
+	cmd.Flags().StringVar(&f.client, "client", "", "`address` of the client that brought it")
+	cmd.Flags().StringVar(&f.from, "from", "", "reverse-`path`, \"\" or <> for the null sender")
+	cmd.Flags().StringArrayVar(&f.to, "rcpt", nil, "recipient `address`; may be given several times")
+	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func (f *explainFlags) run(cmd *cobra.Command, s *site, paths []string) error {
+	client, err := f.clientAddress()
+	if err != nil {
+		return err
+	}
+	e, err := newExplainer(cmd.Context(), s)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	fmt.Fprintf(cmd.ErrOrStderr(), "backscatter-milter: %s\n", e.who)
+	files, err := findMessages(paths)
+	bar := newProgress(cmd.ErrOrStderr(), files)
+	defer bar.finish()
+	failed := reportEach(cmd.ErrOrStderr(), err)
+	for _, file := range files {
+		err := file.each(cmd.InOrStdin(), bar, func(path string, r io.Reader) error {
+			message, err := io.ReadAll(io.LimitReader(r, maxExplained))
+			if err != nil {
+				return err
+			}
+			env := envelopeIn(message)
+			x, err := e.explain(cmd.Context(), f.question(client, env, message))
+			if err != nil {
+				return err
+			}
+			bar.clear()
+			if f.asJSON {
+				return writeJSONLine(cmd.OutOrStdout(), x)
+			}
+			return writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x)
+		})
+		if err != nil {
+			bar.clear()
+			failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", file.path, err)) || failed
+		}
+	}
+	if failed {
+		return errSilent
+	}
+	return nil
+}
+
+func (f *explainFlags) clientAddress() (netip.Addr, error) {
+	if f.client == "" {
+		return netip.Addr{}, nil
+	}
+	a, err := netip.ParseAddr(f.client)
+	if err != nil {
+		return a, usageError{fmt.Errorf("--client %q: want an IPv4 or IPv6 address", f.client)}
+	}
+	return a.Unmap(), nil
+}
+
+// question joins what the command line says of the envelope with what the
+// message does.
+func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) question {
+	q := question{Client: client, From: env.sender, To: env.recipients, Message: message}
+	if f.sender {
+		q.From = withoutBrackets(f.from)
+	}
+	if len(f.to) > 0 {
+		q.To = nil
+		for _, to := range f.to {
+			q.To = append(q.To, withoutBrackets(to))
+		}
+	}
+	return q
+}
+
+// assumed tells what of the envelope was neither given nor in the message.
+func (f *explainFlags) assumed(env messageEnvelope) []string {
+	var notes []string
+	if !f.sender && !env.senderKnown {
+		notes = append(notes, "the null sender is assumed: --from says otherwise")
+	}
+	if len(f.to) == 0 && len(env.recipients) == 0 {
+		notes = append(notes, "no recipient is known, so nothing is judged: --rcpt names one")
+	}
+	if env.judged != "" {
+		notes = append(notes, "it has been judged before: "+env.judged)
+	}
+	return notes
+}
+
+// explainer explains messages, by the running daemon or without one.
+type explainer struct {
+	who      string // tells whose knowledge is used
+	daemon   func(context.Context, question) (policy.Explanation, error)
+	settings *policy.Settings
+	known    *knowledge
+}
+
+func newExplainer(ctx context.Context, s *site) (*explainer, error) {
+	var probe control.Status
+	switch err := s.call(ctx, control.VerbStatus, nil, &probe); {
+	case err == nil:
+		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q question) (x policy.Explanation, err error) {
+			err = s.call(ctx, control.VerbExplain, q, &x)
+			return x, err
+		}}, nil
+	case !errors.Is(err, control.ErrNoDaemon):
+		return nil, err
+	}
+	cfg, from, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	keyFile, err := s.keyPath(cfg)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.keys(keyFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	known := openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(string, error) {}, readOnly)
+	if keys != nil {
+		known.take(keys)
+	}
+	who := "no daemon runs: explained by " + from
+	if known.store == nil {
+		who += ", without a record of the site"
+	}
+	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, known), known: known}, nil
+}
+
+func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation, error) {
+	if e.daemon != nil {
+		return e.daemon(ctx, q)
+	}
+	return q.explain(e.settings, time.Now()), nil
+}
+
+func (e *explainer) close() {
+	if e.known != nil {
+		_ = e.known.close() // nothing was written
+	}
+}
+
+func (q question) explain(s *policy.Settings, now time.Time) policy.Explanation {
+	return policy.Explain(s, policy.Envelope{Client: policy.Client{Addr: q.Client}, Sender: q.From}, q.To, q.Message, now)
+}
+
+// explain answers the command.
+func (d *daemon) explain(args json.RawMessage) (any, error) {
+	var q question
+	if err := json.Unmarshal(args, &q); err != nil {
+		return nil, err
+	}
+	current := d.current()
+	return q.explain(policy.NewSettings(current.cfg, current.keys, d.known), d.now()), nil
+}
+
+// writeJSONLine prints a value as a line.
+func writeJSONLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+

@@ -1,0 +1,187 @@
+package policy
+
+import (
+	"bytes"
+	"net/netip"
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/classify"
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+// Explanation is all that is found out about one message, and what it leads to.
+// It is what commands print, and its JSON form.
+type Explanation struct {
+	Client     string            `json:"client"` // address, "" where unknown
+	Sender     string            `json:"sender"` // reverse-path, "" for the null sender
+	Kind       string            `json:"kind"`
+	Class      classify.Class    `json:"class"`
+	Action     classify.Action   `json:"action"` // of a dsn or bounce
+	Evidence   []ExplainedSignal `json:"evidence"`
+	Original   ExplainedOriginal `json:"original"`
+	Recipients []Explained       `json:"recipients"`
+	Verdict    ExplainedVerdict  `json:"verdict"` // on the message as a whole
+}
+
+// ExplainedSignal is one thing that spoke for the class.
+type ExplainedSignal struct {
+	Signal string `json:"signal"`
+	Value  string `json:"value"`
+}
+
+// ExplainedOriginal is what the message says of the one it is about.
+type ExplainedOriginal struct {
+	Extent    classify.Extent `json:"extent"`
+	Where     string          `json:"where"`
+	MessageID string          `json:"message_id"`
+	From      string          `json:"from"`
+	Date      string          `json:"date"`
+	Subject   string          `json:"subject"`
+}
+
+// Explained is one recipient: what was found out, and every row of the policy.
+type Explained struct {
+	Address string           `json:"address"`
+	Ours    bool             `json:"ours"`   // in a domain of this site, and hands are on
+	Judged  bool             `json:"judged"` // else Rows is empty
+	Strict  bool             `json:"strict"` // a missing tag means something for its domain
+	Tag     string           `json:"tag"`    // "valid key=3 days-left=7"
+	Rows    []ExplainedRow   `json:"rows"`
+	Verdict ExplainedVerdict `json:"verdict"`
+}
+
+// ExplainedRow is one reason put to a recipient.
+type ExplainedRow struct {
+	Reason  Reason        `json:"reason"`
+	Applies bool          `json:"applies"`
+	Action  config.Action `json:"action"` // what it leads to, "auto" resolved; "" where it does not apply
+	Decides bool          `json:"decides"`
+}
+
+// ExplainedVerdict is what becomes of a recipient or message. Reason is empty
+// where nothing is judged.
+type ExplainedVerdict struct {
+	Stage    string        `json:"stage"`
+	Action   config.Action `json:"action"`
+	Reason   Reason        `json:"reason"`
+	Enforced bool          `json:"enforced"`
+	Reply    string        `json:"reply"`  // to the client, where it is refused
+	Header   string        `json:"header"` // value of X-Backscatter but for its id, where it is not
+}
+
+// Explain judges a message as it would be judged in a transaction with that
+// envelope, and tells everything that was found out. It changes nothing: no key
+// is proven by it and nothing is counted.
+func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time) Explanation {
+	s = s.watching()
+	m := NewMessage(s, e, now)
+	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
+	facts := make([]Facts, len(to))
+	verdicts := make([]Verdict, len(to))
+	for i, address := range to {
+		facts[i] = m.Recipient(address)
+		verdicts[i] = Judge(&facts[i], AtRcpt)
+		if !verdicts[i].Refuses() {
+			m.Accept(&facts[i])
+		}
+	}
+	m.read(message, to, &x)
+	stages := []Stage{AtEOM}
+	if s.Stage == config.StageData {
+		stages = []Stage{AtData, AtEOM}
+	}
+	var left []Verdict // of those whom the message would come for
+	for i := range facts {
+		f, v := &facts[i], &verdicts[i]
+		refused := v.Refuses()
+		for _, stage := range stages {
+			if !v.Decided() {
+				*v = Judge(f, stage)
+			}
+		}
+		x.Recipients = append(x.Recipients, f.explain(*v))
+		if !refused {
+			left = append(left, *v)
+		}
+	}
+	if len(left) > 0 {
+		x.Verdict = Combine(left).explain(s)
+	} else if len(verdicts) > 0 {
+		x.Verdict = verdicts[len(verdicts)-1].explain(s)
+	}
+	return x
+}
+
+// watching is s without any effect on what is known of the site.
+func (s *Settings) watching() *Settings {
+	own := *s
+	own.site = onlooker{s.site}
+	return &own
+}
+
+// onlooker is a Site that learns nothing.
+type onlooker struct{ Site }
+
+func (onlooker) Prove(batv.KeyID) {}
+
+func clientName(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// read shows the message to the policy and to the classifier.
+func (m *Message) read(message []byte, to []string, x *Explanation) {
+	for name, value := range classify.HeaderFields(message) {
+		m.Header(name, value)
+	}
+	m.EndOfHeaders()
+	o := m.settings.Classifying()
+	o.Envelope = &classify.Envelope{Sender: m.Sender, Recipients: to}
+	r, _ := classify.Classify(bytes.NewReader(message), o) // reading octets at hand does not fail
+	if m.judgeable() {
+		m.Classified(r)
+	}
+	x.Class, x.Action, x.Evidence = r.Class, r.Action, []ExplainedSignal{}
+	for _, e := range r.Evidence {
+		x.Evidence = append(x.Evidence, ExplainedSignal(e))
+	}
+	x.Original = ExplainedOriginal{
+		Extent: r.Original.Extent, Where: r.Original.Where, MessageID: r.Original.MessageID,
+		From: r.Original.From, Date: r.Original.Date, Subject: r.Original.Subject,
+	}
+}
+
+// explain puts every row to the recipient, whose verdict is given.
+func (f *Facts) explain(v Verdict) Explained {
+	x := Explained{
+		Address: f.Address, Ours: f.Ours(), Judged: f.Judged(), Strict: f.message.settings.site.Strict(domainPart(f.Address)),
+		Tag: describeTag(f.Tag()), Rows: []ExplainedRow{}, Verdict: v.explain(f.message.settings),
+	}
+	if !x.Judged {
+		return x
+	}
+	f.stage = v.Stage
+	for st := range f.steps(AtEOM) {
+		x.Rows = append(x.Rows, ExplainedRow{
+			Reason: st.row.reason, Applies: st.answer == Yes, Action: st.action, Decides: st.row.reason == v.Reason,
+		})
+	}
+	return x
+}
+
+func (v Verdict) explain(s *Settings) ExplainedVerdict {
+	if !v.Decided() {
+		return ExplainedVerdict{}
+	}
+	x := ExplainedVerdict{Stage: v.Stage.String(), Action: v.Action, Reason: v.Reason, Enforced: v.Enforced}
+	switch {
+	case v.Refuses():
+		x.Reply = ReplyTo(v.Reason, v.Effective(), s.ExplainURL()).String()
+	case v.Effective() != config.ActionDiscard:
+		x.Header = v.header()
+	}
+	return x
+}

@@ -1,0 +1,71 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+)
+
+const sampleBounce = "From: MAILER-DAEMON@mx.example.net\r\nSubject: failure notice\r\nX-Trusted: yes\r\n\r\n" +
+	"Hi. This is the qmail-send program at mx.example.net.\r\n\r\n<nobody@example.net>:\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n\r\n" +
+	"--- Below this line is a copy of the message.\r\n\r\nReturn-Path: <a@example.com>\r\nMessage-ID: <1@example.com>\r\nFrom: a@example.com\r\n\r\nHello\r\n"
+
+// An explanation gives the verdict that judging gives, with one deciding row a
+// recipient, and leaves no trace.
+func TestExplain(t *testing.T) {
+	for _, tc := range []struct {
+		name, toml string
+		to         func(s *Settings) []string
+		rcpt       []Reason // each recipient's
+		want       Reason
+		stage      string
+		action     config.Action
+	}{
+		{"untagged", "", plainTo("a@example.com"), []Reason{TagMissing}, TagMissing, "eom", config.ActionMark},
+		{"stage data", "stage = \"data\"\n", plainTo("a@example.com"), []Reason{TagMissing}, TagMissing, "data", config.ActionMark},
+		{"stage rcpt", "stage = \"rcpt\"\n", plainTo("a@example.com"), []Reason{TagMissing}, TagMissing, "rcpt", config.ActionMark},
+		{"tagged", "", func(s *Settings) []string { return []string{s.mustSign(t, "a@example.com", now)} }, []Reason{TagValid}, TagValid, "rcpt", config.ActionAccept},
+		{"never sends", "never_sends = [\"a@example.com\"]\n", plainTo("a@example.com"), []Reason{NeverSends}, NeverSends, "rcpt", config.ActionReject},
+		{"two fates", "", func(s *Settings) []string { return []string{s.mustSign(t, "a@example.com", now), "b@example.com"} }, []Reason{TagValid, ManyRecipients}, TagValid, "rcpt", config.ActionAccept},
+		{"exempt by header", "[exempt]\nheaders = { X-Trusted = \"yes\" }\n", plainTo("a@example.com"), []Reason{Exempt}, Exempt, "eom", config.ActionAccept},
+		{"others'", "", plainTo("a@example.net"), []Reason{""}, "", "", ""},
+		{"nobody", "", plainTo(), nil, "", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := testSettings(t, tc.toml)
+			x := Explain(s, Envelope{Client: outsideClient()}, tc.to(s), []byte(sampleBounce), now)
+			if x.Verdict.Reason != tc.want || x.Verdict.Action != tc.action || tc.want != "" && x.Verdict.Stage != tc.stage {
+				t.Errorf("%+v, want %s %s at %s", x.Verdict, tc.action, tc.want, tc.stage)
+			}
+			if x.Class != "bounce" || len(x.Evidence) == 0 || x.Original.MessageID != "<1@example.com>" {
+				t.Errorf("class %q, evidence %v, original %+v", x.Class, x.Evidence, x.Original)
+			}
+			for i, r := range x.Recipients {
+				if r.Verdict.Reason != tc.rcpt[i] || deciding(r) != tc.rcpt[i] {
+					t.Errorf("%s: %+v by row %q, want %q", r.Address, r.Verdict, deciding(r), tc.rcpt[i])
+				}
+				if r.Judged && (len(r.Rows) != len(Rows()) || r.Verdict.Reply == "" && !strings.Contains(r.Verdict.Header, string(tc.rcpt[i]))) {
+					t.Errorf("%s: %d rows, %+v", r.Address, len(r.Rows), r.Verdict)
+				}
+			}
+			if key := s.Tags.Verify(s.mustSign(t, "a@example.com", now), now).KeyID; s.site.Proven(key) {
+				t.Error("to explain has proven a key")
+			}
+		})
+	}
+}
+
+func plainTo(to ...string) func(*Settings) []string {
+	return func(*Settings) []string { return to }
+}
+
+// deciding is the row that is said to have decided.
+func deciding(r Explained) Reason {
+	for _, row := range r.Rows {
+		if row.Decides {
+			return row.Reason
+		}
+	}
+	return ""
+}
