@@ -21,7 +21,8 @@ func newClassifyCommand() *cobra.Command {
 			"message they are about: a line, or a JSON object, for each message. A PATH is a\n" +
 			"message, an mbox, a maildir, a directory of messages, or - for standard input.\n" +
 			"Files that cannot be read are named, and the rest goes on.",
-		Args: usage(cobra.MinimumNArgs(1)),
+		Args:              usage(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: files(),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			files, err := findMessages(paths)
 			bar := newProgress(cmd.ErrOrStderr(), files)

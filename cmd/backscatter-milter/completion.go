@@ -55,6 +55,9 @@ func complete(cmd *cobra.Command, s *site) {
 		"domain":      s.ownDomains,
 		"at":          cobra.NoFileCompletions,
 		"lifetime":    cobra.NoFileCompletions,
+		"client":      cobra.NoFileCompletions,
+		"from":        cobra.NoFileCompletions,
+		"rcpt":        cobra.NoFileCompletions,
 	} {
 		if cmd.LocalFlags().Lookup(name) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(name, values) // fails for a flag that is not there

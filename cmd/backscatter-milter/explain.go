@@ -47,7 +47,8 @@ func newExplainCommand(s *site) *cobra.Command {
 			"Without an envelope the null sender is assumed if the message tells no other\n" +
 			"(Return-Path), and the recipients that it tells (Delivered-To, X-Original-To, else\n" +
 			"To). A delivered message has lost its tag: give it with --rcpt, from the log.",
-		Args: usage(cobra.ExactArgs(1)),
+		Args:              usage(cobra.ExactArgs(1)),
+		ValidArgsFunction: files(),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			f.sender = cmd.Flags().Changed("from")
 			return f.run(cmd, s, paths)
@@ -220,4 +221,3 @@ func writeJSONLine(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
-

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	maxRequest  = 8 << 20  // octets; one may bring a message
-	maxAnswer   = 4 << 20  // octets
-	maxClients  = 16       // served at once
+	maxRequest  = 8 << 20 // octets; one may bring a message
+	maxAnswer   = 4 << 20 // octets
+	maxClients  = 16      // served at once
 	ioTimeout   = 5 * time.Second
 	workTimeout = 30 * time.Second
 	retryAfter  = 100 * time.Millisecond // of a failed accept
