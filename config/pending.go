@@ -9,14 +9,12 @@ import "strings"
 func notYetThere() map[string]string {
 	return map[string]string{
 		"our_relays": "origin by the Received chain",
-		"dnsbl":      "DNS lists",
 		"origin":     "whether the original was ours",
 		"flood":      "floods",
 
 		"policy.flood":          "floods",
 		"policy.origin-proven":  "whether the original was ours",
 		"policy.origin-foreign": "whether the original was ours",
-		"policy.listed":         "DNS lists",
 	}
 }
 

@@ -153,7 +153,7 @@ func testSettings(t testing.TB, toml string, keys *batv.Keyring) *Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSettings(policy.NewSettings(cfg, keys, &policy.Unknown{}))
+	s, err := NewSettings(policy.NewSettings(cfg, keys, policy.Sources{Site: &policy.Unknown{}}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func (t *transaction) recipient(to, args, resolved, queueID string) *milter.Resp
 	}
 	t.undecided = t.undecided || r.facts.NeedsClass(r.verdict)
 	if !r.reported {
-		t.message.Accept(&r.facts)
+		t.message.Accept(&r.facts, r.verdict)
 	}
 	if t.message.Kind.Untrusted() {
 		t.server.observer.Accepted(to)

@@ -54,7 +54,7 @@ func newDemo() (*demo, error) {
 	}
 	d.record.SetSPF(domainOf(demoAlice), "", d.now()) // nobody else may send as it
 	d.scheme = policy.Scheme(cfg, keys)
-	settings, err := milter.NewSettings(policy.NewSettings(cfg, keys, demoSite{d}))
+	settings, err := milter.NewSettings(policy.NewSettings(cfg, keys, policy.Sources{Site: demoSite{d}}))
 	if err != nil {
 		return nil, err
 	}

@@ -185,7 +185,7 @@ func newExplainer(ctx context.Context, s *site) (*explainer, error) {
 	if known.store == nil {
 		who += ", without a record of the site"
 	}
-	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, known), known: known}, nil
+	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known}), known: known}, nil
 }
 
 func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation, error) {
@@ -212,7 +212,7 @@ func (d *daemon) explain(args json.RawMessage) (any, error) {
 		return nil, err
 	}
 	current := d.current()
-	return q.explain(policy.NewSettings(current.cfg, current.keys, d.known), d.now()), nil
+	return q.explain(d.policy(current), d.now()), nil
 }
 
 // writeJSONLine prints a value as a line.

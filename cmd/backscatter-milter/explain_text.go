@@ -36,6 +36,9 @@ func writeExplanation(w io.Writer, path string, notes []string, x policy.Explana
 	if x.Class.IsNotification() {
 		line("original", "%s", describeOriginal(x.Original))
 	}
+	if x.Listing != "" {
+		line("DNS lists", "%s", x.Listing)
+	}
 	for _, r := range x.Recipients {
 		writeRecipient(&b, line, r)
 	}

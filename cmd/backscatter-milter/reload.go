@@ -13,7 +13,6 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/milter"
 )
 
@@ -77,6 +76,7 @@ func (d *daemon) reload() (control.Reloaded, error) {
 		return control.Reloaded{}, err
 	}
 	d.known.reload(next.cfg, next.keys)
+	d.lists.take(next.cfg)
 	d.server.Reload(judge)
 	d.inForce.Store(next)
 	d.journal.set(next.cfg.Log)
@@ -113,8 +113,9 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	judge, err := milter.NewSettings(policy.NewSettings(cfg, keys, d.known))
-	return &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}, judge, err
+	next := &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}
+	judge, err := milter.NewSettings(d.policy(next))
+	return next, judge, err
 }
 
 // verbs are what commands can ask of the daemon.

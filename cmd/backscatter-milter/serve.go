@@ -76,6 +76,7 @@ type daemon struct {
 	journal *journal
 	metrics *metrics.Metrics
 	known   *knowledge // of the site; outlives reloads
+	lists   *lists     // DNS lists
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -109,15 +110,17 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: d.known.storeFailures,
+		OwnListings:   func() map[string]int { return d.lists.ownListings() },
 	})
 	var err error
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
 		return nil, errors.Join(err, d.known.close())
 	}
 	d.known.take(first.keys)
-	judge, err := milter.NewSettings(policy.NewSettings(cfg, first.keys, d.known))
+	d.lists = newLists(cfg, j, d.metrics, now)
+	judge, err := milter.NewSettings(d.policy(first))
 	if err != nil {
-		return nil, errors.Join(err, d.known.close())
+		return nil, errors.Join(err, d.close())
 	}
 	d.inForce.Store(first)
 	d.server = milter.NewServer(milter.Options{
@@ -134,9 +137,20 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 				err = errors.Join(err, l.Close())
 			}
 		}
-		return nil, errors.Join(err, d.known.close())
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// policy is what mail is judged by under the given settings.
+func (d *daemon) policy(s *settings) *policy.Settings {
+	return policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists})
+}
+
+// close ends what is known and asked.
+func (d *daemon) close() error {
+	d.lists.close()
+	return d.known.close()
 }
 
 // listen opens the listeners: those for mail, for the pages, for commands.
@@ -259,7 +273,7 @@ func (d *daemon) stop(background context.CancelFunc) error {
 		err = errors.Join(err, d.admin.Close())
 	}
 	background()
-	err = errors.Join(err, d.known.close())
+	err = errors.Join(err, d.close())
 	d.journal.Log().Info("stopped")
 	return err
 }

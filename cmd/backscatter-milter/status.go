@@ -66,6 +66,7 @@ func (d *daemon) status(now time.Time) *control.Status {
 		Reload:         d.reloaded.Load(),
 		Known:          d.known.status(cfg, now),
 		Store:          d.known.storeStatus(),
+		Zones:          d.lists.status(),
 		Abroad:         d.known.abroad(now).UTC(),
 	}
 	for _, l := range d.mail {

@@ -38,6 +38,7 @@ type Status struct {
 
 	Known []KnownDomain `json:"known"` // the first hundred
 	Store Store         `json:"store"`
+	Zones []Zone        `json:"zones"` // DNS lists
 
 	Abroad time.Time `json:"abroad"` // until when tags may come home; zero: none is known to be abroad
 }
@@ -90,7 +91,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeZones, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()

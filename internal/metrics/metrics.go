@@ -25,6 +25,7 @@ type Metrics struct {
 	panics      prometheus.Counter
 	classified  *prometheus.CounterVec
 	failures    *prometheus.CounterVec
+	lookups     *prometheus.CounterVec
 }
 
 // New makes the metrics of one daemon; version is shown as a label of
@@ -36,6 +37,7 @@ func New(version string) *Metrics {
 		signed:      counters("backscatter_signed_total", "Outbound messages by what became of the reverse-path: signed, or the cause why not.", "result"),
 		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
 		classified:  counters("backscatter_classified_total", "Messages with a null sender that were read, by what they are.", "class"),
+		lookups:     counters("backscatter_dnsbl_lookups_total", "Questions to DNS lists by zone and what became of them; answers from the cache are none.", "zone", "outcome"),
 		failures:    counters("backscatter_failures_total", "Operations that failed without harm to a message.", "what"),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_connections", Help: "Milter connections that are open."}),
 		panics:      prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_panics_total", Help: "Callbacks that failed; their messages went on."}),
@@ -47,7 +49,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.classified, m.connections, m.panics, m.decisions, build,
+	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.classified, m.connections, m.panics, m.decisions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -60,13 +62,14 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 type Known struct {
 	Strict        func() map[string]bool // by domain
 	StoreFailures func() int64
+	OwnListings   func() map[string]int // our own addresses on a DNS list, by zone
 }
 
 var strictDesc = prometheus.NewDesc("backscatter_domain_strict", "1 where a missing tag means something for the domain, else 0.", []string{"domain"}, nil)
 
 // Watch adds what is known to the metrics. Call it once.
 func (m *Metrics) Watch(k Known) {
-	m.registry.MustRegister(strictness{k}, prometheus.NewCounterFunc(
+	m.registry.MustRegister(strictness{k}, ownListings{k}, prometheus.NewCounterFunc(
 		prometheus.CounterOpts{Name: "backscatter_store_errors_total", Help: "Records that were dropped and writes that failed."},
 		func() float64 { return float64(k.StoreFailures()) }))
 }
@@ -83,6 +86,19 @@ func (s strictness) Collect(ch chan<- prometheus.Metric) {
 			value = 1
 		}
 		ch <- prometheus.MustNewConstMetric(strictDesc, prometheus.GaugeValue, value, domain)
+	}
+}
+
+var ownListedDesc = prometheus.NewDesc("backscatter_own_addresses_listed", "How many of public_addresses a DNS list has.", []string{"zone"}, nil)
+
+// ownListings collects backscatter_own_addresses_listed.
+type ownListings struct{ known Known }
+
+func (ownListings) Describe(ch chan<- *prometheus.Desc) { ch <- ownListedDesc }
+
+func (o ownListings) Collect(ch chan<- prometheus.Metric) {
+	for zone, n := range o.known.OwnListings() {
+		ch <- prometheus.MustNewConstMetric(ownListedDesc, prometheus.GaugeValue, float64(n), zone)
 	}
 }
 
@@ -103,6 +119,9 @@ func (m *Metrics) Signed(result string) { m.signed.WithLabelValues(result).Inc()
 
 // Classified counts a message by what it is.
 func (m *Metrics) Classified(class string) { m.classified.WithLabelValues(class).Inc() }
+
+// LookedUp counts a question to a DNS list.
+func (m *Metrics) LookedUp(zone, outcome string) { m.lookups.WithLabelValues(zone, outcome).Inc() }
 
 // Connections adds to the number of open connections.
 func (m *Metrics) Connections(change int) { m.connections.Add(float64(change)) }

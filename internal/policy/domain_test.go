@@ -60,7 +60,7 @@ func TestLearnedDomains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewSettings(cfg, nil, site)
+	s := NewSettings(cfg, nil, Sources{Site: site})
 	if !s.Ours("a@example.org") || s.Ours("a@example.com") || s.Ours("postmaster") {
 		t.Error("not the learned domain and no other")
 	}
@@ -132,7 +132,7 @@ exempt = { recipients = ["vip@*"], headers = { X-Watched = "yes" } }
 	} {
 		m := bounceMessage(s)
 		f := m.Recipient(tc.address)
-		m.Accept(&f)
+		m.Accept(&f, Verdict{})
 		if tc.header != "" {
 			m.Header(tc.header, "yes")
 		}
@@ -173,7 +173,7 @@ func TestDifferentPoliciesAreKeptApart(t *testing.T) {
 	s := testSettings(t, "[[domain]]\nname = \"mail.example.com\"\npolicy.tag-missing = \"reject\"\n")
 	m := bounceMessage(s)
 	first := m.Recipient("a@example.com")
-	m.Accept(&first)
+	m.Accept(&first, Verdict{})
 	second := m.Recipient("a@mail.example.com")
 	if v := Judge(&second, AtRcpt); v.Reason != ManyRecipients {
 		t.Errorf("%q", v.Reason)
@@ -218,7 +218,7 @@ func TestStrictIsKeptApart(t *testing.T) {
 	s := testSite(t, "", &known{strict: map[string]bool{"example.com": true}})
 	m := bounceMessage(s)
 	first := m.Recipient("a@example.com")
-	m.Accept(&first)
+	m.Accept(&first, Verdict{})
 	second := m.Recipient("a@mail.example.com")
 	if v := Judge(&second, AtRcpt); v.Reason != ManyRecipients {
 		t.Errorf("%q", v.Reason)

@@ -20,6 +20,7 @@ type Explanation struct {
 	Action     classify.Action   `json:"action"` // of a dsn or bounce
 	Evidence   []ExplainedSignal `json:"evidence"`
 	Original   ExplainedOriginal `json:"original"`
+	Listing    string            `json:"listing"` // what DNS lists say of the client, "" where they are not asked
 	Recipients []Explained       `json:"recipients"`
 	Verdict    ExplainedVerdict  `json:"verdict"` // on the message as a whole
 }
@@ -83,7 +84,7 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time
 		facts[i] = m.Recipient(address)
 		verdicts[i] = Judge(&facts[i], AtRcpt)
 		if !verdicts[i].Refuses() {
-			m.Accept(&facts[i])
+			m.Accept(&facts[i], verdicts[i])
 		}
 	}
 	m.read(message, to, &x)
@@ -104,6 +105,9 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time
 		if !refused {
 			left = append(left, *v)
 		}
+	}
+	if m.listing.spoke() {
+		x.Listing = m.listing.describe()
 	}
 	if len(left) > 0 {
 		x.Verdict = Combine(left).explain(s)
@@ -163,11 +167,13 @@ func (f *Facts) explain(v Verdict) Explained {
 	if !x.Judged {
 		return x
 	}
-	f.stage = v.Stage
+	f.stage = AtEOM
 	for st := range f.steps(AtEOM) {
-		x.Rows = append(x.Rows, ExplainedRow{
-			Reason: st.row.reason, Applies: st.answer == Yes, Action: st.action, Decides: st.row.reason == v.Reason,
-		})
+		row := ExplainedRow{Reason: st.row.reason, Applies: st.answer == Yes, Action: st.action}
+		if row.Reason == v.Reason { // many-recipients applies only while others come, too
+			row.Applies, row.Decides, row.Action = true, true, v.Action
+		}
+		x.Rows = append(x.Rows, row)
 	}
 	return x
 }

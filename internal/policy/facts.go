@@ -37,6 +37,9 @@ func (f *Facts) bare() string {
 	return f.Address
 }
 
+// foreignTag: the recipient bears another site's tag, which is not ours to judge.
+func (f *Facts) foreignTag() bool { return f.Tag().Result == batv.Foreign }
+
 func (f *Facts) tagValid() Answer { return answer(f.Tag().Result == batv.Valid) }
 
 // tagForged: the signature is wrong, and the key whose number it bears has
@@ -65,7 +68,7 @@ func (f *Facts) differs() Answer {
 func (f *Facts) tagMissing() Answer {
 	m := f.message
 	switch {
-	case f.Tag().Result == batv.Valid, f.Tag().Result == batv.Foreign, m.settings.unsigned(f.bare()) != "":
+	case f.Tag().Result == batv.Valid, f.foreignTag(), m.settings.unsigned(f.bare()) != "":
 		return No
 	case m.class != "":
 		return answer((m.class == classify.DSN || m.class == classify.Bounce) && !f.aboutUnsigned())
@@ -80,7 +83,7 @@ func (f *Facts) unproven() Answer {
 	if f.message.class == "" {
 		return Later
 	}
-	return answer(f.Tag().Result != batv.Foreign)
+	return answer(!f.foreignTag())
 }
 
 // aboutUnsigned: the original went to a recipient whose mail is never signed.
@@ -96,7 +99,7 @@ func (f *Facts) aboutUnsigned() bool {
 // asked is is, for what may be refused because nothing proves that we sent what
 // it is about: where we would not have signed that, nothing could.
 func (f *Facts) asked(class classify.Class) Answer {
-	if f.Tag().Result == batv.Foreign || f.message.settings.unsigned(f.bare()) != "" || f.aboutUnsigned() {
+	if f.foreignTag() || f.message.settings.unsigned(f.bare()) != "" || f.aboutUnsigned() {
 		return No
 	}
 	return f.is(class)

@@ -27,6 +27,7 @@ type Message struct {
 	class       classify.Class   // "" until it is known
 	about       []string         // whom the original did not reach, or did
 	signals     string           // what spoke for it
+	listing     listing
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
 }
@@ -114,9 +115,13 @@ func (m *Message) Recipient(address string) Facts {
 	return Facts{message: m, Address: address}
 }
 
-// Accept notes that the recipient takes part in the transaction, and that a tag
-// which came from outside and verified has proved its key.
-func (m *Message) Accept(f *Facts) {
+// Accept notes that the recipient, whose verdict at RCPT TO is given, takes part
+// in the transaction, and that a tag which came from outside and verified has
+// proved its key. What will be needed to judge it, and takes time, is begun.
+func (m *Message) Accept(f *Facts, v Verdict) {
+	if f.NeedsClass(v) {
+		m.lookUp()
+	}
 	if m.Kind.Untrusted() && f.Tag().Result == batv.Valid && !m.settings.site.Probing(f.Address) {
 		m.settings.site.Prove(f.Tag().KeyID)
 	}

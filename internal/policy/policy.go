@@ -54,7 +54,7 @@ var table = [...]row{
 	{Report, AtEOH, (*Facts).report, config.ActionAccept, true},
 	{Calendar, AtEOH, (*Facts).calendar, config.ActionAccept, true},
 	{OriginForeign, AtEOM, unknown, config.ActionAuto, true},
-	{Listed, AtEOM, unknown, config.ActionAuto, false},
+	{Listed, AtEOM, (*Facts).listed, config.ActionAuto, false},
 	{Challenge, AtEOM, (*Facts).challenge, config.ActionAuto, true},
 	{VirusNotice, AtEOM, (*Facts).virusNotice, config.ActionAuto, true},
 	{AutoReply, AtEOM, (*Facts).autoReply, config.ActionMark, true},
@@ -92,8 +92,8 @@ const (
 // never is the question of a row that no fact leads to.
 func never(*Facts) Answer { return No }
 
-// unknown is the question of a row whose fact is not found out yet: floods,
-// DNS lists, the record of what was sent.
+// unknown is the question of a row whose fact is not found out yet: floods, the
+// record of what was sent.
 func unknown(*Facts) Answer { return No }
 
 func answer(yes bool) Answer {

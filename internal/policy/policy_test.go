@@ -30,7 +30,7 @@ func testSite(t testing.TB, toml string, known Site) *Settings {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewSettings(cfg, keys, known)
+	return NewSettings(cfg, keys, Sources{Site: known})
 }
 
 func outsideClient() Client { return Client{Addr: addr("192.0.2.1")} }
@@ -115,7 +115,7 @@ func (s *Settings) mustProve(t testing.TB) {
 	t.Helper()
 	m := bounceMessage(s)
 	f := m.Recipient(s.mustSign(t, "someone@example.com", now))
-	m.Accept(&f)
+	m.Accept(&f, Verdict{})
 }
 
 func forge(tagged string) string {
@@ -151,7 +151,7 @@ func TestFates(t *testing.T) {
 		if v := Judge(&first, AtRcpt); v.Refuses() {
 			t.Fatalf("%s: first: %q", tc.name, v.Reason)
 		}
-		m.Accept(&first)
+		m.Accept(&first, Verdict{})
 		second := m.Recipient(tc.second)
 		if v := Judge(&second, AtRcpt); v.Reason != tc.reason {
 			t.Errorf("%s: %q, want %q", tc.name, v.Reason, tc.reason)
@@ -173,7 +173,7 @@ func TestJudgeIsPure(t *testing.T) {
 	if v := Judge(&forged, AtRcpt); v.Reason == TagForged {
 		t.Error("judging a tag has proved its key")
 	}
-	m.Accept(&f)
+	m.Accept(&f, Verdict{})
 	forged = bounceMessage(s).Recipient(forge(tagged))
 	if v := Judge(&forged, AtRcpt); v.Reason != TagForged {
 		t.Errorf("after it was accepted: %q", v.Reason)

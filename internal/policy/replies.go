@@ -29,6 +29,10 @@ var texts = map[Reason][2]string{
 		"Please send a bounce to one recipient at a time",
 		"Please send this recipient in a transaction of its own",
 	},
+	Listed: {
+		"This host is on a list of hosts that send bounces to forged senders, and nothing shows that we sent the message this is about",
+		"This host is on a list of hosts that send bounces to forged senders, please try again later",
+	},
 	TagMissing: {
 		"This bounce is for a message we did not send",
 		"This bounce could not be matched to a message we sent, please try again later",

@@ -22,11 +22,19 @@ type Settings struct {
 	headers bool // header fields can exempt
 	memos   bool // notifications with an ordinary sender are judged, too
 	site    Site
+	lists   Lists // nil: none is asked
+}
+
+// Sources are what facts are found out from. Only the Site is needed: rows whose
+// source is missing never apply.
+type Sources struct {
+	Site  Site
+	Lists Lists
 }
 
 // NewSettings resolves the configuration into Settings. The keyring may be nil
 // where there are no keys: then nothing is signed and every tag is unknown.
-func NewSettings(cfg *config.Config, keys *batv.Keyring, site Site) *Settings {
+func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings {
 	s := &Settings{
 		Stage:   cfg.Stage,
 		Tags:    Scheme(cfg, keys),
@@ -36,7 +44,8 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, site Site) *Settings {
 		off:     cfg.Mode == config.ModeOff,
 		headers: len(cfg.Exempt.Headers) > 0,
 		memos:   cfg.Classify.Memos,
-		site:    site,
+		site:    from.Site,
+		lists:   from.Lists,
 	}
 	for i := range cfg.DomainSettings {
 		t := &cfg.DomainSettings[i]

@@ -41,8 +41,12 @@ func (v Verdict) Evidence() string {
 		return ""
 	}
 	e := "tag=" + describeTag(v.Facts.Tag())
-	if signals := v.Facts.message.signals; signals != "" {
-		e += " class=" + signals
+	m := v.Facts.message
+	if m.signals != "" {
+		e += " class=" + m.signals
+	}
+	if m.listing.spoke() {
+		e += " lists=" + m.listing.describe()
 	}
 	return e
 }

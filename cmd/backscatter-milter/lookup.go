@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+)
+
+func newLookupCommand(s *site) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "lookup IP...",
+		Short: "Ask the DNS lists about addresses",
+		Long: "Ask every DNS list of the configuration about addresses, by the same servers and\n" +
+			"in the same time as the daemon does: a line for each address and zone. Exits 1\n" +
+			"where a zone had no opinion.",
+		Args: usage(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			addrs, err := parseAddresses(args)
+			if err != nil {
+				return err
+			}
+			cfg, _, err := s.config()
+			if err != nil {
+				return err
+			}
+			if len(cfg.DNSBL) == 0 {
+				return hintError{errors.New("no zone is configured"), "write a [[dnsbl]] table"}
+			}
+			return lookUp(cmd, cfg, addrs, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func parseAddresses(args []string) ([]netip.Addr, error) {
+	addrs := make([]netip.Addr, 0, len(args))
+	for _, arg := range args {
+		a, err := netip.ParseAddr(strings.Trim(arg, "[]"))
+		if err != nil {
+			return nil, usageError{fmt.Errorf("%q: want an IPv4 or IPv6 address", arg)}
+		}
+		addrs = append(addrs, a.Unmap())
+	}
+	return addrs, nil
+}
+
+// newLookupClient is a client of the zones for a command.
+func newLookupClient(cfg *config.Config, stderr io.Writer) *dnsbl.Client {
+	resolvers, err := dnsbl.SystemResolvers(resolvConf)
+	if err != nil {
+		fmt.Fprintf(stderr, "backscatter-milter: warning: %v\n", err)
+	}
+	return dnsbl.New(dnsbl.Options{Zones: dnsblZones(cfg.DNSBL), Resolvers: resolvers, Now: time.Now})
+}
+
+// lookUp asks about every address and prints the answers.
+func lookUp(cmd *cobra.Command, cfg *config.Config, addrs []netip.Addr, asJSON bool) error {
+	client := newLookupClient(cfg, cmd.ErrOrStderr())
+	defer client.Close()
+	unsure := false
+	for _, addr := range addrs {
+		for _, a := range client.Lookup(cmd.Context(), addr) {
+			unsure = unsure || !a.Status.Opinion() && a.Status != dnsbl.NotAsked
+			show := printLookup
+			if asJSON {
+				show = printLookupJSON
+			}
+			if err := show(cmd.OutOrStdout(), addr, a); err != nil {
+				return err
+			}
+		}
+	}
+	if unsure {
+		return errSilent
+	}
+	return nil
+}
+
+func printLookup(w io.Writer, addr netip.Addr, a dnsbl.Answer) error {
+	words := []string{a.Status.String()}
+	for _, code := range a.Codes {
+		words = append(words, code.String())
+	}
+	if a.Status.Opinion() {
+		words = append(words, "for "+a.TTL.Round(time.Second).String())
+	}
+	if a.Err != nil {
+		words = append(words, printable(a.Err.Error()))
+	}
+	if a.Server != "" {
+		words = append(words, fmt.Sprintf("by %s in %s", a.Server, a.Took.Round(time.Millisecond)))
+	}
+	_, err := fmt.Fprintf(w, "%s %s: %s\n", addr, a.Zone, strings.Join(words, ", "))
+	return err
+}
+
+// lookupJSON is what lookup --json prints.
+type lookupJSON struct {
+	Address string   `json:"address"`
+	Zone    string   `json:"zone"`
+	Status  string   `json:"status"`
+	Codes   []string `json:"codes"`
+	TTL     int      `json:"ttl"` // seconds
+	Server  string   `json:"server"`
+	Error   string   `json:"error"`
+}
+
+func printLookupJSON(w io.Writer, addr netip.Addr, a dnsbl.Answer) error {
+	out := lookupJSON{Address: addr.String(), Zone: a.Zone, Status: a.Status.String(), Codes: []string{}, TTL: int(a.TTL / time.Second), Server: a.Server}
+	for _, code := range a.Codes {
+		out.Codes = append(out.Codes, code.String())
+	}
+	if a.Err != nil {
+		out.Error = a.Err.Error()
+	}
+	return writeJSONLine(w, out)
+}
+
+// lists checks the zones, and whether they list addresses of ours.
+func (c *checkup) lists() {
+	if len(c.cfg.DNSBL) == 0 {
+		c.note("no DNS list is asked")
+		return
+	}
+	client := newLookupClient(c.cfg, c.out)
+	defer client.Close()
+	for _, z := range client.Check(c.ctx) {
+		if z.Healthy {
+			c.note("DNS list %s answers as it should", z.Zone)
+		} else {
+			c.problem(fmt.Errorf("DNS list %s has no say until this is mended: %w", z.Zone, z.Why))
+		}
+	}
+	c.ownListing(c.ctx, client)
+}
+
+func (c *checkup) ownListing(ctx context.Context, client *dnsbl.Client) {
+	if len(c.cfg.PublicAddresses) == 0 {
+		c.note("public_addresses is empty: whether our own addresses are on a DNS list is not looked at")
+		return
+	}
+	for _, addr := range c.cfg.PublicAddresses {
+		for _, a := range client.Start(addr).Wait(ctx).Answers {
+			switch {
+			case a.Status == dnsbl.Listed:
+				c.problem(fmt.Errorf("%s: %s (%s)", addr, ownListed, a.Zone))
+			case a.Status == dnsbl.NotListed:
+				c.note("%s is not on %s", addr, a.Zone)
+			}
+		}
+	}
+}
