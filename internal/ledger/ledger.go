@@ -16,7 +16,7 @@ const (
 	// are counted, and not covered.
 	MaxDomains = 10_000
 	// DefaultMaxEntries is the ceiling of entries, in memory and in the store:
-	// at 11 to 16 octets each, up to 256 MiB of memory.
+	// at 13 to 16 octets each, up to 256 MiB of memory.
 	DefaultMaxEntries = 16 << 20
 
 	maxPending = 1 << 16 // fingerprints that may wait: 512 KiB

@@ -130,6 +130,11 @@ func seconds(n int64) time.Time { return time.Unix(n, 0).UTC() }
 // loadDay reads the groups of a day. One that cannot be read makes the whole
 // day a gap.
 func (l *Ledger) loadDay(day int) error {
+	if day < 0 || day > maxDay {
+		l.damaged()
+		return nil
+	}
+	l.index.at(day)
 	sound := true
 	var fps []uint64
 	err := l.options.Store.Load(day, func(group []byte) error {
@@ -150,13 +155,12 @@ func (l *Ledger) loadDay(day int) error {
 
 // restore adds fingerprints that the store has.
 func (l *Ledger) restore(day int, fps []uint64) {
-	b := l.index.at(day)
 	for _, fp := range fps {
-		if !l.makeRoom(b) {
+		if !l.makeRoom(fp, day) {
 			l.refuse(startOf(day), startOf(day+1))
 			return
 		}
-		l.index.add(b, fp)
+		l.index.add(fp, day)
 	}
 }
 

@@ -13,7 +13,7 @@ func (l *Ledger) count(fn func(*counts)) {
 	fn(&l.counts)
 }
 
-// DayStats are the entries of a day.
+// DayStats are the entries that were recorded last on a day.
 type DayStats struct {
 	Day     time.Time // its beginning, UTC
 	Entries int
@@ -47,13 +47,14 @@ func (l *Ledger) Stats() Stats {
 	l.work.mu.Lock()
 	defer l.work.mu.Unlock()
 	s := Stats{Entries: l.index.total, Octets: l.index.octets(), StoreLost: l.work.lost}
-	for _, b := range *l.index.days.Load() {
-		s.Days = append(s.Days, DayStats{startOf(b.day), b.table.used})
-		s.MessageIDs += b.kinds[kindID]
-		s.QueueIDs += b.kinds[kindQueue]
-		s.Addresses += b.kinds[kindAddress]
-		s.Domains += b.kinds[kindDomain]
-		s.WithoutID += b.kinds[kindWithoutID]
+	for _, day := range l.index.sorted() {
+		n := l.index.days[day]
+		s.Days = append(s.Days, DayStats{startOf(day), n[kindID] + n[kindQueue] + n[kindAddress] + n[kindDomain] + n[kindWithoutID]})
+		s.MessageIDs += n[kindID]
+		s.QueueIDs += n[kindQueue]
+		s.Addresses += n[kindAddress]
+		s.Domains += n[kindDomain]
+		s.WithoutID += n[kindWithoutID]
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

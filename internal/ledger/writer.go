@@ -152,28 +152,27 @@ func (l *Ledger) insert(day int, fps []uint64) {
 		l.flush()
 	}
 	w.freshDay = day
-	b := l.index.at(day)
 	for _, fp := range fps {
-		if !l.makeRoom(b) {
+		if !l.makeRoom(fp, day) {
 			now := l.now()
 			l.refuse(now, now)
 			return
 		}
-		if l.index.add(b, fp) {
+		if l.index.add(fp, day) {
 			w.fresh = append(w.fresh, fp)
 		}
 	}
 }
 
 // makeRoom drops the oldest days while there are too many entries, and reports
-// whether that left room for one more in b.
-func (l *Ledger) makeRoom(b *bucket) bool {
-	for l.index.total >= l.options.MaxEntries {
-		oldest, ok := l.index.oldest()
-		if !ok || oldest == b.day {
+// whether there is room for one more of this day.
+func (l *Ledger) makeRoom(fp uint64, day int) bool {
+	for l.index.total >= l.options.MaxEntries && !l.index.has(fp) {
+		days := l.index.sorted()
+		if len(days) == 0 || days[len(days)-1] >= day {
 			return false
 		}
-		l.dropDay(oldest)
+		l.dropBefore(days[len(days)-1] + 1)
 		l.count(func(c *counts) { c.dropped++ })
 		l.report(ErrCeiling, "")
 	}
@@ -187,34 +186,42 @@ func (l *Ledger) refuse(from, to time.Time) {
 	l.report(ErrCeiling, "")
 }
 
-// dropDay forgets a day, having noted that it is not covered.
-func (l *Ledger) dropDay(day int) {
+// dropBefore forgets the days before one, having noted that they are not
+// covered.
+func (l *Ledger) dropBefore(first int) {
 	l.mu.Lock()
-	if end := startOf(day + 1); end.After(l.floor) {
-		l.floor = end
+	if start := startOf(first); start.After(l.floor) {
+		l.floor = start
 	}
 	l.mu.Unlock()
 	l.saveBeat()
-	l.index.drop(day)
-	l.dropStored(day)
+	for _, day := range l.index.sorted() {
+		if day < first {
+			l.dropStored(day)
+		}
+	}
+	l.index.dropBefore(first)
 }
 
 // bringBack moves entries that a wrong clock put into the future to today.
 func (l *Ledger) bringBack() {
 	today := dayOf(l.now())
-	for _, b := range *l.index.days.Load() {
-		if b.day <= today {
-			return
-		}
-		l.flush()
-		l.index.drop(b.day)
-		l.dropStored(b.day)
-		var moved []uint64
-		b.table.each(func(fp uint64) { moved = append(moved, fp) })
-		for fps := range slices.Chunk(moved, maxGroup) {
-			l.insert(today, fps)
+	days := l.index.sorted()
+	if len(days) == 0 || days[0] <= today {
+		return
+	}
+	l.flush()
+	for _, day := range days {
+		if day > today {
+			l.dropStored(day)
 		}
 	}
+	l.work.freshDay = today
+	l.index.bringBack(today, func(fp uint64) {
+		if l.work.fresh = append(l.work.fresh, fp); len(l.work.fresh) >= maxGroup {
+			l.flush()
+		}
+	})
 }
 
 // expire drops the days that are older than the lifetime, and old gaps, once
@@ -227,12 +234,9 @@ func (l *Ledger) expire() {
 		l.gaps = l.gaps.since(horizon.Add(-day))
 	}
 	l.mu.Unlock()
-	for settled {
-		oldest, ok := l.index.oldest()
-		if !ok || startOf(oldest+1).After(horizon) {
-			return
-		}
-		l.dropDay(oldest)
+	first := dayOf(horizon) // its end is later
+	if days := l.index.sorted(); settled && len(days) > 0 && days[len(days)-1] < first {
+		l.dropBefore(first)
 	}
 }
 
