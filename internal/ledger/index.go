@@ -50,6 +50,13 @@ func newIndex() *index {
 	return x
 }
 
+// reserve makes an empty index large enough for so many entries.
+func (x *index) reserve(entries int) {
+	for i := range x.shards {
+		x.shards[i].replace(entries>>shardBits/3*4+firstSlots, nil)
+	}
+}
+
 // locate tells the shard of a fingerprint and the bits of its hash that count
 // there; the kind does not.
 func (x *index) locate(fp uint64) (s *shard, hash uint64) {

@@ -105,7 +105,7 @@ type work struct {
 }
 
 // Open reads what the store remembers and begins to record. It reads all
-// entries, which takes about a second for ten million.
+// entries, which takes one to two seconds for ten million.
 //
 // An error means that the store could not be read to its end: the Ledger is
 // valid, covers only what it knows, and goes on writing; where not even the

@@ -84,7 +84,7 @@ func TestDamaged(t *testing.T) {
 				}
 				return
 			}
-			if f.reported(tt.kind) != 1 || (tt.kind == ErrDamaged) != (f.Stats().Damaged > 0) {
+			if f.reported(tt.kind) != 1 || errors.Is(tt.kind, ErrDamaged) != (f.Stats().Damaged > 0) {
 				t.Errorf("reported %v, %+v", f.reports, f.Stats())
 			}
 			f.stop() // and it heals: the ledger goes on
