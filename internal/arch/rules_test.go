@@ -32,7 +32,7 @@ var rules = []rule{
 	// What the policy judges by.
 	{pkg: "internal/grace", tests: []string{"internal/store", "batv"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/flood", may: []string{"internal/store"}},
-	{pkg: "internal/ledger", may: []string{"internal/store"}},
+	{pkg: "internal/ledger", may: []string{"internal/store"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/origin", may: []string{"classify", "internal/ledger", "internal/store"}},
 
 	// The policy knows nothing of milters.
@@ -94,7 +94,7 @@ var libraries = []library{
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},
 	{"go.etcd.io/bbolt", []string{"internal/store"}},
-	{"golang.org/x/net", []string{"batv", "config", "internal/grace"}},
+	{"golang.org/x/net", []string{"batv", "config", "internal/grace", "internal/ledger"}},
 	{"golang.org/x/text", []string{"classify"}},
 }
 
