@@ -23,6 +23,7 @@ var rules = []rule{
 	// Leaves.
 	{pkg: "config", never: []string{"net/http"}},
 	{pkg: "internal/store", never: network},
+	{pkg: "internal/dkim", never: []string{"log", "net/http", "os/exec"}},
 	{pkg: "internal/dnsbl"},
 	{pkg: "internal/probe", tests: []string{"batv"}},
 	{pkg: "internal/spf"},
@@ -89,7 +90,7 @@ var libraries = []library{
 	{"github.com/d--j/go-milter", []string{"milter"}},
 	{"github.com/emersion/go-mbox", []string{"cmd/backscatter-milter"}},
 	{"github.com/emersion/go-message", []string{"classify"}},
-	{"github.com/miekg/dns", []string{"internal/spf"}},
+	{"github.com/miekg/dns", []string{"internal/dkim", "internal/spf"}},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},
