@@ -154,11 +154,11 @@ func TestFlights(t *testing.T) {
 // bounded whatever it holds.
 func TestRoom(t *testing.T) {
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	z := &zone{records: []string{ourKeys()["ed._domainkey.example.com"]}, ttl: time.Hour}
+	z := &zone{records: []string{ourKeys()["ed._domainkey.example.com"]}, ttl: 2 * time.Minute}
 	c := NewCache(z, func() time.Time { return now })
 	get := func(selector string) { c.Key(t.Context(), selector, "example.com") }
 	get("real")
-	z.records = nil
+	z.records, z.ttl = nil, 5*time.Minute
 	for i := range 3000 {
 		get(fmt.Sprint("fake", i))
 	}
@@ -167,7 +167,7 @@ func TestRoom(t *testing.T) {
 	if len(c.entries) != 1000 || z.count() != asked {
 		t.Errorf("%d entries; the key was asked for again: %v", len(c.entries), z.count() != asked)
 	}
-	z.records = []string{ourKeys()["ed._domainkey.example.com"]}
+	z.records, z.ttl = []string{ourKeys()["ed._domainkey.example.com"]}, time.Hour
 	for i := range 1500 {
 		now = now.Add(time.Millisecond)
 		get(fmt.Sprint("true", i))

@@ -118,10 +118,11 @@ func (r Result) Passed() (Signature, bool) {
 }
 
 // Claimed reports whether the header may carry a signature of ours, verified or
-// not: one that names a domain of ours, or any that was not read.
+// not: one that names a domain of ours, or one whose domain is not known, such
+// as one that was cut.
 func (r Result) Claimed() bool {
 	for _, s := range r.Signatures {
-		if s.Status != NotOurs && s.Domain != "" {
+		if s.Status != NotOurs {
 			return true
 		}
 	}

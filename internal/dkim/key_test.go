@@ -108,7 +108,7 @@ func TestStatic(t *testing.T) {
 		return path
 	}
 	record := recordOf(k.rsa2048, "")
-	zone := "one._domainkey\tIN\tTXT\t( \"" + record[:100] + "\" ; a \"comment\"\n\t  \"" + strings.ReplaceAll(record[100:], ";", `\;`) + "\" )  ; ----- DKIM key \"one\"\n"
+	zone := "one._domainkey\tIN\tTXT\t( \"" + strings.Replace(record[:100], ";", `\;`, 1) + "\" ; a \"comment\"\n\t  \"" + record[100:] + "\" )  ; ----- DKIM key \"one\"\n"
 	keys, err := ReadKeys(map[string]string{
 		"one._domainkey.example.com": write("zone", zone),
 		"Two._domainkey.Example.com": write("plain", recordOf(k.ed, "")+"\n"),

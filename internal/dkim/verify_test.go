@@ -69,6 +69,7 @@ func TestStatus(t *testing.T) {
 		{"tag twice", signing{tags: changes{"d": "example.com; d=example.com"}}, "malformed: d= comes twice"},
 		{"empty tag", signing{tags: changes{"h": "From;"}}, "malformed: \"\" is no tag"},
 		{"no tag", signing{tags: changes{"h": "From; x"}}, "malformed: \"x\" is no tag"},
+		{"no tag, and long", signing{tags: changes{"h": "From; " + strings.Repeat("x", 61)}}, "malformed: \"" + strings.Repeat("x", 60) + "...\" is no tag"},
 		{"name of a tag", signing{tags: changes{"h": "From; 1x=2"}}, "malformed: \"1x\" is no name"},
 		{"control", signing{tags: changes{"i": "a\x01@example.com"}}, "malformed: the value of i="},
 		{"too many tags", signing{tags: manyTags(60)}, "malformed: too many tags"},
@@ -287,6 +288,9 @@ func TestSeveral(t *testing.T) {
 	}
 	if r := Verify(t.Context(), block(letter()), ourOptions()); len(r.Signatures) != 0 || r.Claimed() {
 		t.Errorf("unsigned: %+v", r)
+	}
+	if r := Verify(t.Context(), []byte("DKIM-Signature: v=1; a=rsa"), ourOptions()); !r.Claimed() || statuses(r) != "[malformed]" {
+		t.Errorf("cut before d=: %+v", r)
 	}
 	broken := Verify(t.Context(), []byte("DKIM-Signature: v=1; d=example.com; h=fro"), ourOptions())
 	if !broken.Claimed() || statuses(broken) != "[malformed]" {
