@@ -1,6 +1,7 @@
 package dkim
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -52,4 +53,9 @@ func Benchmark256K(b *testing.B) {
 // BenchmarkTiny has a header of 4096 empty fields.
 func BenchmarkTiny(b *testing.B) {
 	benchmark(b, block(slices.Concat(slices.Repeat([]string{"X:"}, 4000), signing{}.sign(b, letter()))), "[pass]")
+}
+
+// BenchmarkCR has nothing but ends of lines, which are none of LF.
+func BenchmarkCR(b *testing.B) {
+	benchmark(b, bytes.Repeat([]byte("\r"), 256<<10), "[]")
 }

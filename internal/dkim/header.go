@@ -24,31 +24,50 @@ func (f field) text() string {
 // empty line.
 func splitHeader(block []byte, join bool) (fields []field, strays bool) {
 	block = block[:min(len(block), maxHeader)]
-	buf := make([]byte, 0, len(block)+len(block)/8)
-	var starts, values []int
-	dropping := true // the line above is none of a field
-	for line, rest := cutLine(block); line != nil; line, rest = cutLine(rest) {
-		colon := nameEnd(line)
-		switch folded := len(line) > 0 && isWSP(line[0]); {
-		case len(line) == 0 && len(starts) > 0:
-			rest = nil
-		case len(line) == 0 || folded && dropping:
-		case folded:
-			buf = append(append(buf, "\r\n"...), line...)
-		case colon > 0 && len(starts) == maxFields:
-			rest = nil
-		case colon > 0:
-			starts, values = append(starts, len(buf)), append(values, colon+1)
-			buf, dropping = append(buf, line...), false
-		case len(starts) == 0:
-		case join:
-			strays = true
-			buf = append(append(buf, "\r\n "...), line...)
-		default:
-			strays, dropping = true, true
+	s := splitter{join: join, dropping: true, buf: make([]byte, 0, len(block)+len(block)/8)}
+	// Lines end with LF and the CRs before it, or with CR where there is no LF.
+	ending := []byte("\n")
+	if !bytes.Contains(block, ending) {
+		ending = []byte("\r")
+	}
+	for line := range bytes.SplitSeq(block, ending) {
+		if !s.add(bytes.TrimRight(line, "\r")) {
+			break
 		}
 	}
-	return fieldsOf(buf, starts, values), strays
+	return fieldsOf(s.buf, s.starts, s.values), s.strays
+}
+
+// A splitter is handed the lines of a header.
+type splitter struct {
+	join, strays   bool
+	dropping       bool   // the line above is none of a field
+	buf            []byte // the fields, one after another
+	starts, values []int  // where in buf each begins, and where in it its value
+}
+
+// add takes the next line and reports whether to go on.
+func (s *splitter) add(line []byte) bool {
+	colon := nameEnd(line)
+	switch begun := len(s.starts) > 0; {
+	case len(line) == 0:
+		return !begun
+	case isWSP(line[0]):
+		if !s.dropping {
+			s.buf = append(append(s.buf, "\r\n"...), line...)
+		}
+	case colon > 0 && len(s.starts) == maxFields:
+		return false
+	case colon > 0:
+		s.starts, s.values = append(s.starts, len(s.buf)), append(s.values, colon+1)
+		s.buf, s.dropping = append(s.buf, line...), false
+	case begun && s.join:
+		s.strays = true
+		s.buf = append(append(s.buf, "\r\n "...), line...)
+	case begun:
+		s.strays, s.dropping = true, true
+	}
+	return true
 }
 
 // fieldsOf cuts fields out of the buffer in which they lie one after another.
@@ -64,22 +83,6 @@ func fieldsOf(buf []byte, starts, values []int) []field {
 		fields[i] = field{name, raw, values[i]}
 	}
 	return fields
-}
-
-// cutLine cuts the first line off b, without its ending; nil is the end. Lines
-// end with LF and the CRs before it, or with CR where there is no LF.
-func cutLine(b []byte) (line, rest []byte) {
-	if len(b) == 0 {
-		return nil, nil
-	}
-	n := bytes.IndexByte(b, '\n')
-	if n >= 0 {
-		return bytes.TrimRight(b[:n:n], "\r"), b[n+1:]
-	}
-	if n = bytes.IndexByte(b, '\r'); n >= 0 {
-		return b[:n:n], b[n+1:]
-	}
-	return b, nil
 }
 
 // nameEnd gives where the colon stands in a line that begins with a field name
