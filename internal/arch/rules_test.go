@@ -23,7 +23,7 @@ var rules = []rule{
 	// Leaves.
 	{pkg: "config", never: []string{"net/http"}},
 	{pkg: "internal/store", never: network},
-	{pkg: "internal/dnsbl", never: []string{"net/http"}},
+	{"github.com/miekg/dns", []string{"internal/dkim", "internal/dnsbl", "internal/mtatest", "internal/spf"}},
 	{pkg: "internal/probe", tests: []string{"batv"}},
 	{pkg: "internal/spf"},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
@@ -33,7 +33,7 @@ var rules = []rule{
 	{pkg: "internal/grace", tests: []string{"internal/store", "batv"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/flood", may: []string{"internal/store"}},
 	{pkg: "internal/ledger", may: []string{"internal/store"}, never: append([]string{"os"}, network...)},
-	{pkg: "internal/origin", may: []string{"classify", "internal/ledger", "internal/store"}},
+	{pkg: "internal/origin", may: []string{"classify", "internal/dkim"}},
 
 	// The policy knows nothing of milters.
 	{
@@ -64,7 +64,7 @@ var rules = []rule{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
 			"batv", "classify", "config", "milter",
-			"internal/admin", "internal/control", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger",
+			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger",
 			"internal/maillog", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
 			"internal/probe", "internal/spf", "internal/store",
 		},
@@ -89,7 +89,11 @@ var libraries = []library{
 	{"github.com/d--j/go-milter", []string{"milter"}},
 	{"github.com/emersion/go-mbox", []string{"cmd/backscatter-milter"}},
 	{"github.com/emersion/go-message", []string{"classify"}},
+<<<<<<< HEAD
 	{"github.com/miekg/dns", []string{"internal/dnsbl", "internal/mtatest", "internal/spf"}},
+=======
+	{"github.com/miekg/dns", []string{"internal/dkim", "internal/spf"}},
+>>>>>>> c9dcef0e9b978126efa0f456c8d8a929a3772cdd
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},
