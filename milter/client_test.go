@@ -162,7 +162,10 @@ func TestWhatTheSiteLearnsFrom(t *testing.T) {
 	}
 	tagged := b.scheme.Verify(b.tagged(t, "alice@example.com"), today)
 	want := []policy.Sent{
-		{Sender: "alice@example.com", Result: policy.Signed, Key: tagged.KeyID},
+		{Sender: "alice@example.com", Result: policy.Signed, Key: tagged.KeyID, Entry: policy.Entry{
+			Sender: "alice@example.com", From: "alice@example.com", MessageID: "20261121100000.0815@desk.example.org",
+			QueueID: "4TabcD99999", Recipients: []string{"bob@example.net"},
+		}},
 		{Sender: "carol@example.org"},
 	}
 	if d := cmp.Diff(want, b.sent); d != "" {

@@ -114,7 +114,7 @@ func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 		return r
 	}
 	if s.untouched() {
-		s.let()
+		s.let(m)
 		return milter.RespAccept
 	}
 	if !s.classifies() {

@@ -250,10 +250,10 @@ func (t *transaction) signed() string {
 }
 
 // let tells of a message that is let go.
-func (t *transaction) let() {
+func (t *transaction) let(m milter.Modifier) {
 	if t.message.Kind.Sends() {
 		t.signed()
-		t.server.observer.Sent(t.sign.sent)
+		t.server.observer.Sent(t.message.Sent(t.sign.sent, m.Get(milter.MacroQueueId)))
 	}
 }
 
@@ -267,7 +267,7 @@ func (t *transaction) deliver(m milter.Modifier) *milter.Response {
 	} else if !t.change(m, v) {
 		answer = milter.RespTempFail
 	} else {
-		t.let()
+		t.let(m)
 	}
 	t.took += t.server.now().Sub(begun)
 	if fresh {

@@ -23,7 +23,8 @@ var rules = []rule{
 	// Leaves.
 	{pkg: "config", never: []string{"net/http"}},
 	{pkg: "internal/store", never: network},
-	{"github.com/miekg/dns", []string{"internal/dkim", "internal/dnsbl", "internal/mtatest", "internal/spf"}},
+	{pkg: "internal/dkim", never: []string{"log", "net/http", "os/exec"}},
+	{pkg: "internal/dnsbl", never: []string{"net/http"}},
 	{pkg: "internal/probe", tests: []string{"batv"}},
 	{pkg: "internal/spf"},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
@@ -89,11 +90,7 @@ var libraries = []library{
 	{"github.com/d--j/go-milter", []string{"milter"}},
 	{"github.com/emersion/go-mbox", []string{"cmd/backscatter-milter"}},
 	{"github.com/emersion/go-message", []string{"classify"}},
-<<<<<<< HEAD
-	{"github.com/miekg/dns", []string{"internal/dnsbl", "internal/mtatest", "internal/spf"}},
-=======
-	{"github.com/miekg/dns", []string{"internal/dkim", "internal/spf"}},
->>>>>>> c9dcef0e9b978126efa0f456c8d8a929a3772cdd
+	{"github.com/miekg/dns", []string{"internal/dkim", "internal/dnsbl", "internal/mtatest", "internal/spf"}},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},

@@ -30,6 +30,7 @@ type Message struct {
 	listing     listing
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
+	outgoing            outgoing
 }
 
 // fate is what decides whether two recipients can share a transaction.
@@ -58,6 +59,10 @@ func (m *Message) Client() Client { return m.client }
 
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
+	if m.Kind.Sends() {
+		m.outgoing.header(name, value)
+		return
+	}
 	if !m.judgeable() || !m.settings.headers {
 		return
 	}
@@ -124,6 +129,9 @@ func (m *Message) Accept(f *Facts, v Verdict) {
 	}
 	if m.Kind.Untrusted() && f.Tag().Result == batv.Valid && !m.settings.site.Probing(f.Address) {
 		m.settings.site.Prove(f.Tag().KeyID)
+	}
+	if m.Kind.Sends() {
+		m.outgoing.recipient(f.Address)
 	}
 	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {
 		m.unsignedDestination = true

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
 )
 
 // Record is one verdict with the transaction it was given in, as log, metrics
@@ -24,4 +25,10 @@ type Sent struct {
 	Sender string     // reverse-path as the client gave it, never null
 	Result string     // Signed, or why not; "" where the domain is not ours
 	Key    batv.KeyID // that signed
+	// Entry is what is to be remembered of it, empty where it is nobody's of
+	// ours. Its slice is valid only while it is handed over.
+	Entry Entry
 }
+
+// Entry is what is to be remembered of a message that left.
+type Entry = ledger.Entry

@@ -1,0 +1,73 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
+)
+
+// outgoing is what is kept of a message that leaves, to be remembered.
+type outgoing struct {
+	messageID, from string // field values
+	recipients      []string
+}
+
+// header takes a header field. Of several of a name the first counts.
+func (o *outgoing) header(name, value string) {
+	switch {
+	case o.messageID == "" && strings.EqualFold(name, "Message-ID"):
+		o.messageID = value
+	case o.from == "" && strings.EqualFold(name, "From"):
+		o.from = value
+	}
+}
+
+// recipient takes a recipient: one more than the ledger records of a message
+// tells it that there were others.
+func (o *outgoing) recipient(address string) {
+	if len(o.recipients) <= ledger.MaxRecipients {
+		o.recipients = append(o.recipients, address)
+	}
+}
+
+// Sent is what there is to tell of a message that leaves, and whose reverse-path
+// was signed or left as sign says. The queue id is the MTA's, "" where it is not
+// known.
+func (m *Message) Sent(sign Sent, queueID string) Sent {
+	s, e := m.settings, &sign.Entry
+	if s.handled(m.Sender) {
+		e.Sender = m.Sender
+		if bare := s.Tags.Verify(m.Sender, m.now).Bare(); bare != "" {
+			e.Sender = bare
+		}
+	}
+	if from := fieldAddress(m.outgoing.from); from != "" && s.handled(from) {
+		e.From = from
+	}
+	if e.Sender == "" && e.From == "" {
+		return sign
+	}
+	e.MessageID, e.QueueID, e.Recipients = fieldID(m.outgoing.messageID), queueID, m.outgoing.recipients
+	return sign
+}
+
+// fieldAddress is the first address of a field, "" where it has none. What
+// cannot be read costs nothing but the entry.
+func fieldAddress(value string) string {
+	if _, rest, ok := strings.Cut(value, "<"); ok {
+		value, _, _ = strings.Cut(rest, ">")
+	}
+	value = strings.TrimSpace(value)
+	if !strings.Contains(value, "@") || strings.ContainsAny(value, " \t\r\n,") {
+		return ""
+	}
+	return value
+}
+
+// fieldID is the id of a Message-ID field without comments around it.
+func fieldID(value string) string {
+	if _, rest, ok := strings.Cut(value, "<"); ok {
+		value, _, _ = strings.Cut(rest, ">")
+	}
+	return strings.TrimSpace(value)
+}
