@@ -16,6 +16,9 @@ type Site interface {
 	Ours(domain string) bool
 	// Strict reports whether a missing tag means something for the domain.
 	Strict(domain string) bool
+	// StrictByRecord reports whether it means something that the record of sent
+	// mail has nothing.
+	StrictByRecord(domain string) bool
 	// Layout is the form in which tagged recipients of the domain have been
 	// seen to be accepted, LayoutNone where none has.
 	Layout(domain string) batv.Layout
@@ -108,12 +111,27 @@ func (s *Settings) resolve(row int, d *domain, address string) config.Action {
 	switch {
 	case action != config.ActionAuto:
 		return action
-	case s.site.Strict(domainPart(address)):
+	case s.strict(domainPart(address)).by(table[row].reason):
 		return config.ActionReject
 	case table[row].reason == Flood:
 		return config.ActionTempfail
 	}
 	return config.ActionMark
+}
+
+// strict is what the absence of proof means for a domain.
+type strict struct{ bySigning, byRecord bool }
+
+func (s *Settings) strict(domain string) strict {
+	return strict{s.site.Strict(domain), s.site.StrictByRecord(domain)}
+}
+
+// by picks the record that a reason rests on.
+func (s strict) by(r Reason) bool {
+	if r == OriginForeign || r == Listed {
+		return s.byRecord
+	}
+	return s.bySigning
 }
 
 // action is what a reason leads to for an address.

@@ -11,13 +11,14 @@ import (
 // known is a Site of which the test says what is known.
 type known struct {
 	Unknown
-	ours, strict map[string]bool
-	layout       map[string]batv.Layout
+	ours, strict, recorded map[string]bool
+	layout                 map[string]batv.Layout
 }
 
-func (k *known) Ours(domain string) bool          { return k.ours[domain] }
-func (k *known) Strict(domain string) bool        { return k.strict[domain] }
-func (k *known) Layout(domain string) batv.Layout { return k.layout[domain] }
+func (k *known) Ours(domain string) bool           { return k.ours[domain] }
+func (k *known) Strict(domain string) bool         { return k.strict[domain] }
+func (k *known) StrictByRecord(domain string) bool { return k.recorded[domain] }
+func (k *known) Layout(domain string) batv.Layout  { return k.layout[domain] }
 
 // "auto" refuses where the domain is strict, and marks where it is not; what is
 // set is done everywhere.

@@ -8,6 +8,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
 // Explanation is all that is found out about one message, and what it leads to.
@@ -48,8 +49,22 @@ type Explained struct {
 	Judged  bool             `json:"judged"` // else Rows is empty
 	Strict  bool             `json:"strict"` // a missing tag means something for its domain
 	Tag     string           `json:"tag"`    // "valid key=3 days-left=7"
+	Origin  ExplainedOrigin  `json:"origin"`
 	Rows    []ExplainedRow   `json:"rows"`
 	Verdict ExplainedVerdict `json:"verdict"`
+}
+
+// ExplainedOrigin is what is known of where the original is from.
+type ExplainedOrigin struct {
+	Evidence origin.Evidence    `json:"evidence"`
+	Spoke    []ExplainedFinding `json:"spoke"` // for ours
+	Why      string             `json:"why"`   // it is foreign, or not
+}
+
+// ExplainedFinding is one thing that spoke for ours.
+type ExplainedFinding struct {
+	Evidence origin.Evidence `json:"evidence"`
+	Detail   string          `json:"detail"`
 }
 
 // ExplainedRow is one reason put to a recipient.
@@ -120,7 +135,7 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time
 // watching is s without any effect on what is known of the site.
 func (s *Settings) watching() *Settings {
 	own := *s
-	own.site = onlooker{s.site}
+	own.site, own.thorough = onlooker{s.site}, true
 	return &own
 }
 
@@ -164,6 +179,7 @@ func (f *Facts) explain(v Verdict) Explained {
 		Address: f.Address, Ours: f.Ours(), Judged: f.Judged(), Strict: f.message.settings.site.Strict(domainPart(f.Address)),
 		Tag: describeTag(f.Tag()), Rows: []ExplainedRow{}, Verdict: v.explain(f.message.settings),
 	}
+	x.Origin.Spoke = []ExplainedFinding{}
 	if !x.Judged {
 		return x
 	}
@@ -174,6 +190,11 @@ func (f *Facts) explain(v Verdict) Explained {
 			row.Applies, row.Decides, row.Action = true, true, v.Action
 		}
 		x.Rows = append(x.Rows, row)
+	}
+	a := f.Origin()
+	x.Origin.Evidence, x.Origin.Why = a.Evidence, a.Why
+	for _, s := range a.Spoke {
+		x.Origin.Spoke = append(x.Origin.Spoke, ExplainedFinding(s))
 	}
 	return x
 }

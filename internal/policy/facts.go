@@ -88,9 +88,14 @@ func (f *Facts) unproven() Answer {
 
 // aboutUnsigned: the original went to a recipient whose mail is never signed.
 func (f *Facts) aboutUnsigned() bool {
-	for _, about := range f.message.about {
-		if about != "" && anyMatch(f.domain().unsignedDestinations, about) {
-			return true
+	if f.message.result == nil {
+		return false
+	}
+	for _, r := range f.message.result.Recipients {
+		for _, about := range [...]string{r.Final, r.Original} {
+			if about != "" && anyMatch(f.domain().unsignedDestinations, about) {
+				return true
+			}
 		}
 	}
 	return false

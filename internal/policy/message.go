@@ -8,6 +8,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
 // Message is one transaction under judgement. It is not safe for concurrent
@@ -25,8 +26,9 @@ type Message struct {
 	exempt      map[*domain]bool // those of judged for which a header field exempts the message
 	headersSeen bool             // all header fields have been shown
 	class       classify.Class   // "" until it is known
-	about       []string         // whom the original did not reach, or did
+	result      *classify.Result // with the class
 	signals     string           // what spoke for it
+	author      string           // address in its From field
 	listing     listing
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
@@ -37,7 +39,7 @@ type Message struct {
 type fate struct {
 	kind   fateKind
 	domain *domain // whose policy a suspect is judged by
-	strict bool    // whether a missing tag means something for it
+	strict strict  // what the absence of proof means for it
 }
 
 type fateKind uint8
@@ -63,6 +65,9 @@ func (m *Message) Header(name, value string) {
 		m.outgoing.header(name, value)
 		return
 	}
+	if m.judgeable() && m.author == "" && strings.EqualFold(name, "From") {
+		m.author = fieldAddress(value)
+	}
 	if !m.judgeable() || !m.settings.headers {
 		return
 	}
@@ -83,10 +88,7 @@ func (m *Message) EndOfHeaders() { m.headersSeen = true }
 
 // Classified says what the message was found to be.
 func (m *Message) Classified(r classify.Result) {
-	m.class = r.Class
-	for _, about := range r.Recipients {
-		m.about = append(m.about, about.Final, about.Original)
-	}
+	m.class, m.result = r.Class, &r
 	var seen []string
 	for _, e := range r.Evidence {
 		if !slices.Contains(seen, e.Signal) {
@@ -163,6 +165,9 @@ type Facts struct {
 	stage   Stage
 	tag     batv.Verdict
 	tagRead bool
+
+	origin      origin.Answer
+	originKnown bool
 }
 
 // Tag is what the recipient's BATV tag says.
@@ -218,5 +223,5 @@ func (f *Facts) fate() fate {
 	case f.tagMissing() == No:
 		return fate{kind: left}
 	}
-	return fate{kind: suspect, domain: f.domain(), strict: f.message.settings.site.Strict(domainPart(f.Address))}
+	return fate{kind: suspect, domain: f.domain(), strict: f.message.settings.strict(domainPart(f.Address))}
 }

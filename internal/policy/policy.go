@@ -49,11 +49,11 @@ var table = [...]row{
 	{NeverSends, AtRcpt, (*Facts).neverSends, config.ActionReject, false},
 	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail, false},
 	{Flood, AtRcpt, unknown, config.ActionAuto, false},
-	{OriginProven, AtEOM, unknown, config.ActionAccept, true},
+	{OriginProven, AtEOM, (*Facts).originProven, config.ActionAccept, true},
 	{Receipt, AtEOH, (*Facts).receipt, config.ActionAccept, true},
 	{Report, AtEOH, (*Facts).report, config.ActionAccept, true},
 	{Calendar, AtEOH, (*Facts).calendar, config.ActionAccept, true},
-	{OriginForeign, AtEOM, unknown, config.ActionAuto, true},
+	{OriginForeign, AtEOM, (*Facts).originForeign, config.ActionAuto, true},
 	{Listed, AtEOM, (*Facts).listed, config.ActionAuto, false},
 	{Challenge, AtEOM, (*Facts).challenge, config.ActionAuto, true},
 	{VirusNotice, AtEOM, (*Facts).virusNotice, config.ActionAuto, true},
@@ -92,8 +92,7 @@ const (
 // never is the question of a row that no fact leads to.
 func never(*Facts) Answer { return No }
 
-// unknown is the question of a row whose fact is not found out yet: floods, the
-// record of what was sent.
+// unknown is the question of a row whose fact is not found out yet: floods.
 func unknown(*Facts) Answer { return No }
 
 func answer(yes bool) Answer {

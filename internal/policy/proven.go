@@ -20,6 +20,9 @@ func (*Unknown) Ours(string) bool { return false }
 // Strict reports that a missing tag means nothing.
 func (*Unknown) Strict(string) bool { return false }
 
+// StrictByRecord reports that there is no record.
+func (*Unknown) StrictByRecord(string) bool { return false }
+
 // Layout reports that no layout has been seen to come home.
 func (*Unknown) Layout(string) batv.Layout { return batv.LayoutNone }
 

@@ -29,6 +29,18 @@ var texts = map[Reason][2]string{
 		"Please send a bounce to one recipient at a time",
 		"Please send this recipient in a transaction of its own",
 	},
+	OriginForeign: {
+		"This is about a message that we did not send",
+		"This could not be matched to a message that we sent, please try again later",
+	},
+	Challenge: {
+		"We did not send the message that you ask to be confirmed",
+		"The message that you ask to be confirmed could not be matched to one that we sent, please try again later",
+	},
+	VirusNotice: {
+		"We did not send the message that this notice is about",
+		"This notice could not be matched to a message that we sent, please try again later",
+	},
 	Listed: {
 		"This host is on a list of hosts that send bounces to forged senders, and nothing shows that we sent the message this is about",
 		"This host is on a list of hosts that send bounces to forged senders, please try again later",

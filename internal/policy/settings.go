@@ -22,14 +22,18 @@ type Settings struct {
 	headers bool // header fields can exempt
 	memos   bool // notifications with an ordinary sender are judged, too
 	site    Site
-	lists   Lists // nil: none is asked
+	lists   Lists   // nil: none is asked
+	origins Origins // nil: nothing but tags is known
+
+	thorough bool // find out everything, not only what decides
 }
 
 // Sources are what facts are found out from. Only the Site is needed: rows whose
 // source is missing never apply.
 type Sources struct {
-	Site  Site
-	Lists Lists
+	Site    Site
+	Lists   Lists
+	Origins Origins
 }
 
 // NewSettings resolves the configuration into Settings. The keyring may be nil
@@ -46,6 +50,7 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings
 		memos:   cfg.Classify.Memos,
 		site:    from.Site,
 		lists:   from.Lists,
+		origins: from.Origins,
 	}
 	for i := range cfg.DomainSettings {
 		t := &cfg.DomainSettings[i]

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
 // HeaderName is the field that tells this site's users and filters of a
@@ -29,10 +30,23 @@ func (v Verdict) Class() string {
 
 // Origin names the evidence that the original is ours, or "unknown".
 func (v Verdict) Origin() string {
-	if v.Facts != nil && v.Facts.Tag().Result == batv.Valid {
-		return "tag"
+	switch f := v.Facts; {
+	case f == nil:
+	case f.Tag().Result == batv.Valid:
+		return string(OriginTag)
+	case f.originKnown:
+		return string(f.origin.Evidence)
 	}
-	return "unknown"
+	return string(origin.Unknown)
+}
+
+// Elsewhere tells, with the domain, what shows that its mail also leaves by other
+// ways; "" where nothing does.
+func (v Verdict) Elsewhere() (domain, what string) {
+	if v.Facts == nil || !v.Facts.originKnown {
+		return "", ""
+	}
+	return domainPart(v.Facts.Address), v.Facts.origin.Elsewhere
 }
 
 // Evidence is the human trail: what was found, in the words of the log.
@@ -44,6 +58,9 @@ func (v Verdict) Evidence() string {
 	m := v.Facts.message
 	if m.signals != "" {
 		e += " class=" + m.signals
+	}
+	if v.Facts.originKnown {
+		e += " origin=" + describeOrigin(v.Facts.origin)
 	}
 	if m.listing.spoke() {
 		e += " lists=" + m.listing.describe()
