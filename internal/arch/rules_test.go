@@ -23,7 +23,7 @@ var rules = []rule{
 	// Leaves.
 	{pkg: "config", never: []string{"net/http"}},
 	{pkg: "internal/store", never: network},
-	{pkg: "internal/dnsbl"},
+	{pkg: "internal/dnsbl", never: []string{"net/http"}},
 	{pkg: "internal/probe", tests: []string{"batv"}},
 	{pkg: "internal/spf"},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
@@ -89,7 +89,7 @@ var libraries = []library{
 	{"github.com/d--j/go-milter", []string{"milter"}},
 	{"github.com/emersion/go-mbox", []string{"cmd/backscatter-milter"}},
 	{"github.com/emersion/go-message", []string{"classify"}},
-	{"github.com/miekg/dns", []string{"internal/spf"}},
+	{"github.com/miekg/dns", []string{"internal/dnsbl", "internal/mtatest", "internal/spf"}},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},
