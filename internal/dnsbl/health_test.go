@@ -65,17 +65,18 @@ func (o observed) nothing(t *testing.T) {
 // checked waits for so many checks, of two questions each, to be over.
 func checked(t *testing.T, o observed, d *mtatest.DNS, questions int) {
 	t.Helper()
+	over := false
 	for range 1000 {
 		o.mu.Lock()
-		over := o.zones[0].checked.Equal(o.clock.now())
+		over = o.zones[0].checked.Equal(o.clock.now())
 		o.mu.Unlock()
 		if over && d.Counts().Questions >= questions {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if n := d.Counts().Questions; n != questions {
-		t.Errorf("%d questions, want %d", n, questions)
+	if n := d.Counts().Questions; n != questions || !over {
+		t.Errorf("%d questions, want %d; now: %v", n, questions, over)
 	}
 }
 
