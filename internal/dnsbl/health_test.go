@@ -126,6 +126,9 @@ func TestHealth(t *testing.T) {
 
 	questions := d.Counts().Questions
 	for _, pause := range []int{10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600} { // seconds
+		if due := o.Zones()[0].Due.Sub(o.clock.now()); due != time.Duration(pause)*time.Second {
+			t.Errorf("checked again after %v, want %d s", due, pause)
+		}
 		o.later(time.Duration(pause)*time.Second - 1)
 		o.later(1)
 		questions += 2
