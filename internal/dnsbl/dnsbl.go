@@ -41,7 +41,7 @@ type Options struct {
 	Panicked  func(v any, stack []byte)
 	MaxAsking int // questions under way, one an address and zone, each a goroutine and a socket; 0: 1024
 	// MaxCached is how many addresses are remembered. 50,000 of them, the
-	// default (0), take some 20 MB with one zone.
+	// default (0), take less than 20 MB with one zone.
 	MaxCached int
 }
 

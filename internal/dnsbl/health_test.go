@@ -65,17 +65,18 @@ func (o observed) nothing(t *testing.T) {
 // checked waits for so many checks, of two questions each, to be over.
 func checked(t *testing.T, o observed, d *mtatest.DNS, questions int) {
 	t.Helper()
+	over := false
 	for range 1000 {
 		o.mu.Lock()
-		over := o.zones[0].checked.Equal(o.clock.now())
+		over = o.zones[0].checked.Equal(o.clock.now())
 		o.mu.Unlock()
 		if over && d.Counts().Questions >= questions {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if n := d.Counts().Questions; n != questions {
-		t.Errorf("%d questions, want %d", n, questions)
+	if n := d.Counts().Questions; n != questions || !over {
+		t.Errorf("%d questions, want %d; now: %v", n, questions, over)
 	}
 }
 
@@ -125,6 +126,9 @@ func TestHealth(t *testing.T) {
 
 	questions := d.Counts().Questions
 	for _, pause := range []int{10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600} { // seconds
+		if due := o.Zones()[0].Due.Sub(o.clock.now()); due != time.Duration(pause)*time.Second {
+			t.Errorf("checked again after %v, want %d s", due, pause)
+		}
 		o.later(time.Duration(pause)*time.Second - 1)
 		o.later(1)
 		questions += 2

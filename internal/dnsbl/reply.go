@@ -39,6 +39,16 @@ func parse(packet []byte, question dns.Question) (*dns.Msg, error) {
 	return m, nil
 }
 
+// read gives what a reply says: the codes of listings, or none, and for how long
+// that holds. With an error, codes are no listings.
+func read(m *dns.Msg) (codes []netip.Addr, ttl time.Duration, err error) {
+	codes, ttl, err = addresses(m)
+	if err == nil {
+		err = check(codes)
+	}
+	return codes, ttl, err
+}
+
 // addresses are the addresses that a reply gives to the name it was asked for,
 // by aliases too, and how long it says they hold. None: there are none.
 func addresses(m *dns.Msg) (list []netip.Addr, ttl time.Duration, err error) {

@@ -161,7 +161,8 @@ func FuzzReply(f *testing.F) {
 			return
 		}
 		var a Answer
-		a.take(z, m)
+		codes, ttl, err := read(m)
+		a.take(z, codes, ttl, err)
 		good := func(code netip.Addr) bool { return code.As4()[0] == 127 }
 		switch {
 		case a.Status != Listed && a.Status != NotListed && a.Status != Failed && a.Status != Invalid,

@@ -70,9 +70,6 @@ func (s *servers) order(now time.Time, lost time.Duration) []*server {
 	if order[0].backoff > 0 {
 		order[0].retry = now.Add(lost)
 	}
-	if len(order) == 1 {
-		return append(order, order[0])
-	}
 	return order[:min(len(order), tries)]
 }
 
@@ -102,69 +99,70 @@ func (c *Client) ask(ctx context.Context, z *zone, addr netip.Addr) (a Answer) {
 	query := new(dns.Msg).SetQuestion(nameOf(addr, z.Name), dns.TypeA)
 	order := z.servers.order(began, z.Timeout)
 	for i, srv := range order {
-		if i > 0 && (ctx.Err() != nil || srv == order[0] && a.Status != Timeout) {
+		half := z.Timeout / tries
+		if i > 0 { // the rest is its own
+			half = 0
+		}
+		codes, ttl, err := c.try(ctx, z, srv, query, half, len(order) == 1)
+		a.take(z, codes, ttl, err)
+		if a.Server = srv.addr; err == nil || ctx.Err() != nil {
 			break
-		}
-		m, err := c.try(ctx, z, srv, query, i == len(order)-1)
-		a.Server = srv.addr
-		if err == nil {
-			a.take(z, m)
-			return a
-		}
-		a.Status, a.Err = Failed, err
-		if errors.Is(err, context.DeadlineExceeded) {
-			a.Status = Timeout
 		}
 	}
 	return a
 }
 
-// try asks one server. All but the last one have half of the zone's time.
-func (c *Client) try(ctx context.Context, z *zone, srv *server, query *dns.Msg, last bool) (*dns.Msg, error) {
+// try asks one server. After half of the zone's time it gives up, or, where
+// there is no other server, asks again.
+func (c *Client) try(ctx context.Context, z *zone, srv *server, query *dns.Msg, half time.Duration, alone bool,
+) (codes []netip.Addr, ttl time.Duration, err error) {
 	parent := ctx
-	if !last {
+	if half > 0 && !alone {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, z.Timeout/tries)
+		ctx, cancel = context.WithTimeout(ctx, half)
 		defer cancel()
+		half = 0
 	}
 	began := c.o.Now()
-	m, err := exchange(ctx, srv.addr, query)
-	if err != nil && ctx.Err() != nil {
+	m, err := exchange(ctx, srv.addr, query, half)
+	if err == nil {
+		codes, ttl, err = read(m)
+	} else if ctx.Err() != nil {
 		err = fmt.Errorf("%w (%w)", ctx.Err(), err)
 	}
 	if !errors.Is(parent.Err(), context.Canceled) {
 		z.servers.note(srv, err != nil, began, c.o.Now())
 	}
-	return m, err
+	return codes, ttl, err
 }
 
-// take reads a reply.
-func (a *Answer) take(z *zone, m *dns.Msg) {
-	codes, ttl, err := addresses(m)
-	if err != nil {
-		a.Status, a.Err = Failed, err
-		return
-	}
-	err = check(codes)
+// take is told what a server answered, as read has it.
+func (a *Answer) take(z *zone, codes []netip.Addr, ttl time.Duration, err error) {
 	a.Codes = slices.Clone(codes[:min(len(codes), maxCodes)])
-	if err != nil {
-		a.Status, a.Err = Invalid, err
-		return
+	a.Err = err
+	switch {
+	case err == nil:
+		a.Status, a.TTL = z.judge(codes), ttl
+	case len(codes) > 0:
+		a.Status = Invalid
+	case errors.Is(err, context.DeadlineExceeded):
+		a.Status = Timeout
+	default:
+		a.Status = Failed
 	}
-	a.Status, a.TTL, a.Err = z.judge(codes), ttl, nil
 }
 
-// exchange asks one server by UDP, and by TCP if the answer does not fit. When
-// ctx ends, so does it.
-func exchange(ctx context.Context, addr string, query *dns.Msg) (*dns.Msg, error) {
+// exchange asks one server by UDP, again after some time unless that is 0, and
+// by TCP if the answer does not fit. When ctx ends, so does it.
+func exchange(ctx context.Context, addr string, query *dns.Msg, again time.Duration) (*dns.Msg, error) {
 	query.Id = dns.Id()
 	packet, err := query.Pack()
 	if err != nil {
 		return nil, fmt.Errorf("no name to ask for: %w", err)
 	}
-	reply, err := over(ctx, "udp", addr, packet, readUDP)
+	reply, err := over(ctx, "udp", addr, packet, again, readUDP)
 	if err == nil && truncated(reply) {
-		reply, err = over(ctx, "tcp", addr, packet, readTCP)
+		reply, err = over(ctx, "tcp", addr, packet, 0, readTCP)
 		if err == nil && truncated(reply) {
 			err = errors.New("an answer cut short, by TCP too")
 		}
@@ -177,7 +175,8 @@ func exchange(ctx context.Context, addr string, query *dns.Msg) (*dns.Msg, error
 
 // over sends a packet and reads what read takes for its answer. Every question
 // has a socket of its own, and so a port that nobody can know.
-func over(ctx context.Context, network, addr string, packet []byte, read func(net.Conn, uint16) ([]byte, error)) ([]byte, error) {
+func over(ctx context.Context, network, addr string, packet []byte, again time.Duration, read func(net.Conn, uint16) ([]byte, error),
+) ([]byte, error) {
 	id := binary.BigEndian.Uint16(packet)
 	if network == "tcp" {
 		packet = frame(packet)
@@ -191,6 +190,10 @@ func over(ctx context.Context, network, addr string, packet []byte, read func(ne
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if _, err := conn.Write(packet); err != nil {
 		return nil, err
+	}
+	if again > 0 {
+		timer := time.AfterFunc(again, func() { _, _ = conn.Write(packet) })
+		defer timer.Stop()
 	}
 	return read(conn, id)
 }

@@ -156,6 +156,17 @@ func TestSingleServer(t *testing.T) {
 	}
 }
 
+// TestSlowServer: the answer to the first packet counts when there was a second.
+func TestSlowServer(t *testing.T) {
+	d := serve(t, "list.example")
+	c, _ := open(t, Options{})
+	d.SetDelay(1200 * time.Millisecond)
+	a := c.ask(t.Context(), newZone(zoneAt(d, "list.example"), nil), ip("192.0.2.1"))
+	if n := d.Asked("192.0.2.1"); a.Status != NotListed || n != 2 {
+		t.Errorf("%+v, asked %d times", a, n)
+	}
+}
+
 func TestTimeIsBounded(t *testing.T) {
 	z := Zone{Name: "list.example", Timeout: 300 * time.Millisecond, Resolvers: []string{dead(t), dead(t), dead(t)}}
 	c, _ := open(t, Options{})

@@ -12,7 +12,7 @@
 // A Client is stricter than an MTA: a milter that answers twice, changes a message without having
 // announced it, or accepts options that were not offered is an error, because a real MTA would lose mail over it.
 //
-// It refuses to be an SMTP server, a queue or a milter: nothing here listens, and nothing is delivered. The other
+// It refuses to be an SMTP server, a queue or a milter: nothing is delivered, and only the name server listens, on loopback. The other
 // direction of the protocol is for the milter package. A Client is not safe for concurrent use.
 //
 // The protocol has no RFC; the names are those of Sendmail's libmilter (mfapi.h, mfdef.h), less their prefixes.
