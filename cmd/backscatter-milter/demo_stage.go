@@ -124,6 +124,7 @@ type demoSite struct{ *demo }
 
 func (s demoSite) Ours(domain string) bool     { return s.record.Ours(domain) }
 func (s demoSite) Strict(domain string) bool   { return s.record.Strict(domain, s.now()) }
+func (demoSite) StrictByRecord(string) bool    { return false }
 func (demoSite) Layout(string) batv.Layout     { return batv.LayoutPRVS }
 func (s demoSite) Prove(key batv.KeyID)        { s.record.Prove(grace.KeyID(key), s.now()) }
 func (s demoSite) Proven(key batv.KeyID) bool  { return s.record.Proven(grace.KeyID(key)) }

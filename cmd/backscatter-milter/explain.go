@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
@@ -152,6 +153,7 @@ type explainer struct {
 	daemon   func(context.Context, question) (policy.Explanation, error)
 	settings *policy.Settings
 	known    *knowledge
+	lists    *dnsbl.Client
 }
 
 func newExplainer(ctx context.Context, s *site) (*explainer, error) {
@@ -181,11 +183,17 @@ func newExplainer(ctx context.Context, s *site) (*explainer, error) {
 	if keys != nil {
 		known.take(keys)
 	}
+	finder, err := known.finder(cfg)
+	if err != nil {
+		return nil, err
+	}
+	lists := newLookupClient(cfg, io.Discard)
+	lists.Check(ctx)
 	who := "no daemon runs: explained by " + from
 	if known.store == nil {
 		who += ", without a record of the site"
 	}
-	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known}), known: known}, nil
+	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known, Lists: lists, Origins: finder}), lists: lists, known: known}, nil
 }
 
 func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation, error) {
@@ -196,6 +204,7 @@ func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation
 }
 
 func (e *explainer) close() {
+	e.lists.Close()
 	if e.known != nil {
 		_ = e.known.close() // nothing was written
 	}

@@ -61,10 +61,6 @@ func describeOriginal(o policy.ExplainedOriginal) string {
 }
 
 func writeRecipient(b *strings.Builder, line func(label, format string, args ...any), r policy.Explained) {
-	strict := "not strict"
-	if r.Strict {
-		strict = "strict"
-	}
 	line("recipient", "<%s>", r.Address)
 	switch {
 	case !r.Ours:
@@ -74,18 +70,33 @@ func writeRecipient(b *strings.Builder, line func(label, format string, args ...
 		line("", "not judged: neither a null sender nor a notification")
 		return
 	}
-	line("", "its domain is %s", strict)
+	line("", "its domain is strict by signing: %s, by the record of sent mail: %s", yesNo(r.Strict), yesNo(r.ByRecord))
 	line("", "tag: %s", r.Tag)
+	origin := string(r.Origin.Evidence)
+	if r.Origin.Why != "" {
+		origin += ": " + r.Origin.Why
+	}
+	line("", "origin: %s", origin)
+	for _, s := range r.Origin.Spoke {
+		line("", "  %s: %s", s.Evidence, s.Detail)
+	}
 	for _, row := range r.Rows {
-		applies, leads, decides := "no", "", ""
-		if row.Applies {
-			applies, leads = "yes", string(row.Action)
+		applies, leads, decides := yesNo(row.Applies), string(row.Action), ""
+		if !row.Applies {
+			leads = ""
 		}
 		if row.Decides {
 			decides = "<- decides"
 		}
 		fmt.Fprintf(b, "    %s\n", strings.TrimRight(fmt.Sprintf("%-15s %-4s %-10s %s", row.Reason, applies, leads, decides), " "))
 	}
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 func describeVerdict(v policy.ExplainedVerdict) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/grace"
+	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/internal/probe"
 	"github.com/backscatter-milter/backscatter-milter/internal/store"
@@ -28,6 +29,7 @@ type knowledge struct {
 	now      func() time.Time
 	store    *store.Store // nil: memory only
 	grace    *grace.Grace
+	ledger   *ledger.Ledger // what was sent
 	prober   *probe.Prober
 	cfg      atomic.Pointer[config.Config]
 	keys     atomic.Pointer[batv.Keyring]
@@ -80,6 +82,7 @@ func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time
 	if k.grace, err = grace.New(graceStore, k.rules(cfg), k.now()); err != nil {
 		failed("read store", err)
 	}
+	k.ledger = k.openLedger(cfg)
 	k.prober, err = probe.NewProber(probe.Options{
 		Target: probe.Target{Dialer: probeDialer{k}, Helo: hostName(), Now: time.Now},
 		Query:  k.query,
@@ -151,6 +154,7 @@ func (k *knowledge) take(keys *batv.Keyring) {
 	cfg, now := k.cfg.Load(), k.now()
 	k.keys.Store(keys)
 	k.grace.SetRules(k.rules(cfg), now)
+	k.ledger.SetLifetime(cfg.Origin.Ledger)
 	k.lost.Store(k.lostKeys(keys, now))
 	if k.lifetimeFell(cfg.BATV.Lifetime) {
 		k.interrupt(func(string) string { return "the lifetime of tags was shortened: older ones expire early" })
@@ -189,6 +193,7 @@ func (k *knowledge) beat(ctx context.Context) {
 // what is still to be written.
 func (k *knowledge) close() error {
 	k.working.Wait()
+	k.ledger.Close()
 	if k.store == nil {
 		return nil
 	}
@@ -247,6 +252,7 @@ func (k *knowledge) accepted(recipient string) {
 
 // sent learns from a message of a trusted client.
 func (k *knowledge) sent(s policy.Sent) {
+	k.remember(s.Entry)
 	now, domain := k.now(), domainOf(s.Sender)
 	if k.cfg.Load().Domains.Empty() {
 		k.grace.SawSent(domain, now)

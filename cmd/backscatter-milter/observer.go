@@ -14,6 +14,7 @@ type observer struct {
 
 func (o observer) Verdict(r policy.Record) {
 	o.metrics.Verdict(r)
+	o.known.judged(r.Verdict)
 	o.journal.Log().Verdict(r)
 }
 

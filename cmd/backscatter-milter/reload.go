@@ -108,12 +108,16 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 	}
 	keys, keyErr := batv.LoadKeys(keyFile)
 	if keyErr != nil {
-		return nil, nil, errors.Join(err, fmt.Errorf("keys: %w", keyErr))
-	}
-	if err != nil {
-		return nil, nil, err
+		keyErr = fmt.Errorf("keys: %w", keyErr)
 	}
 	next := &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}
+	var finderErr error
+	if err == nil {
+		next.finder, finderErr = d.known.finder(cfg)
+	}
+	if err := errors.Join(err, keyErr, finderErr); err != nil {
+		return nil, nil, err
+	}
 	judge, err := milter.NewSettings(d.policy(next))
 	return next, judge, err
 }

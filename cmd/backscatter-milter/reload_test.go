@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,7 +23,10 @@ func TestLoadVanishedConfiguration(t *testing.T) {
 	if _, err := batv.CreateKeyFile(path, time.Now()); err != nil {
 		t.Fatal(err)
 	}
+	cfg := config.Default()
 	d := &daemon{site: s}
+	d.known = openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(what string, err error) { t.Errorf("%s: %v", what, err) }, readWrite)
+	t.Cleanup(func() { _ = d.known.close() })
 	d.inForce.Store(&settings{cfg: config.Default(), from: "/etc/x.toml", keyFile: path})
 	if _, _, err := d.load(); err == nil || err.Error() != "configuration: /etc/x.toml has vanished" {
 		t.Errorf("%v", err)

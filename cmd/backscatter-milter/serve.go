@@ -24,6 +24,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/milter"
 )
@@ -95,6 +96,7 @@ type settings struct {
 	from    string // the file, or theDefaults
 	keys    *batv.Keyring
 	keyFile string
+	finder  *origin.Finder
 }
 
 func (d *daemon) current() *settings { return d.inForce.Load() }
@@ -117,6 +119,9 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		return nil, errors.Join(err, d.known.close())
 	}
 	d.known.take(first.keys)
+	if first.finder, err = d.known.finder(cfg); err != nil {
+		return nil, errors.Join(err, d.known.close())
+	}
 	d.lists = newLists(cfg, j, d.metrics, now)
 	judge, err := milter.NewSettings(d.policy(first))
 	if err != nil {
@@ -144,7 +149,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 
 // policy is what mail is judged by under the given settings.
 func (d *daemon) policy(s *settings) *policy.Settings {
-	return policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists})
+	return policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder})
 }
 
 // close ends what is known and asked.

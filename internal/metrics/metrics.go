@@ -26,6 +26,7 @@ type Metrics struct {
 	classified  *prometheus.CounterVec
 	failures    *prometheus.CounterVec
 	lookups     *prometheus.CounterVec
+	origins     *prometheus.CounterVec
 }
 
 // New makes the metrics of one daemon; version is shown as a label of
@@ -38,6 +39,7 @@ func New(version string) *Metrics {
 		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
 		classified:  counters("backscatter_classified_total", "Messages with a null sender that were read, by what they are.", "class"),
 		lookups:     counters("backscatter_dnsbl_lookups_total", "Questions to DNS lists by zone and what became of them; answers from the cache are none.", "zone", "outcome"),
+		origins:     counters("backscatter_origin_total", "Verdicts by what was known of where the original is from.", "evidence"),
 		failures:    counters("backscatter_failures_total", "Operations that failed without harm to a message.", "what"),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_connections", Help: "Milter connections that are open."}),
 		panics:      prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_panics_total", Help: "Callbacks that failed; their messages went on."}),
@@ -49,7 +51,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.classified, m.connections, m.panics, m.decisions, build,
+	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.origins, m.classified, m.connections, m.panics, m.decisions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -111,6 +113,7 @@ func (m *Metrics) Handler() http.Handler {
 func (m *Metrics) Verdict(r policy.Record) {
 	stage := r.Verdict.Stage.String()
 	m.verdicts.WithLabelValues(stage, string(r.Verdict.Action), string(r.Verdict.Reason), strconv.FormatBool(r.Verdict.Enforced)).Inc()
+	m.origins.WithLabelValues(r.Verdict.Origin()).Inc()
 	m.decisions.WithLabelValues(stage).Observe(r.Took.Seconds())
 }
 

@@ -44,14 +44,15 @@ type ExplainedOriginal struct {
 
 // Explained is one recipient: what was found out, and every row of the policy.
 type Explained struct {
-	Address string           `json:"address"`
-	Ours    bool             `json:"ours"`   // in a domain of this site, and hands are on
-	Judged  bool             `json:"judged"` // else Rows is empty
-	Strict  bool             `json:"strict"` // a missing tag means something for its domain
-	Tag     string           `json:"tag"`    // "valid key=3 days-left=7"
-	Origin  ExplainedOrigin  `json:"origin"`
-	Rows    []ExplainedRow   `json:"rows"`
-	Verdict ExplainedVerdict `json:"verdict"`
+	Address  string           `json:"address"`
+	Ours     bool             `json:"ours"`             // in a domain of this site, and hands are on
+	Judged   bool             `json:"judged"`           // else Rows is empty
+	Strict   bool             `json:"strict"`           // a missing tag means something for its domain
+	ByRecord bool             `json:"strict_by_record"` // and so does absence from the record of sent mail
+	Tag      string           `json:"tag"`              // "valid key=3 days-left=7"
+	Origin   ExplainedOrigin  `json:"origin"`
+	Rows     []ExplainedRow   `json:"rows"`
+	Verdict  ExplainedVerdict `json:"verdict"`
 }
 
 // ExplainedOrigin is what is known of where the original is from.
@@ -175,8 +176,9 @@ func (m *Message) read(message []byte, to []string, x *Explanation) {
 
 // explain puts every row to the recipient, whose verdict is given.
 func (f *Facts) explain(v Verdict) Explained {
+	strict := f.message.settings.strict(domainPart(f.Address))
 	x := Explained{
-		Address: f.Address, Ours: f.Ours(), Judged: f.Judged(), Strict: f.message.settings.site.Strict(domainPart(f.Address)),
+		Address: f.Address, Ours: f.Ours(), Judged: f.Judged(), Strict: strict.bySigning, ByRecord: strict.byRecord,
 		Tag: describeTag(f.Tag()), Rows: []ExplainedRow{}, Verdict: v.explain(f.message.settings),
 	}
 	x.Origin.Spoke = []ExplainedFinding{}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/dkim"
+	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// openLedger opens the record of what was sent. Where the store cannot be had
+// it is kept in memory, and covers nothing from before.
+func (k *knowledge) openLedger(cfg *config.Config) *ledger.Ledger {
+	var kept ledger.Store
+	if k.store != nil {
+		kept = ledger.File(k.store, k.now)
+	}
+	l, err := ledger.Open(ledger.Options{
+		Store: kept, Now: k.now, Lifetime: cfg.Origin.Ledger,
+		Report: func(err error) { k.failed("ledger", err) },
+	})
+	if err != nil {
+		k.failed("read store", err)
+	}
+	return l
+}
+
+// finder makes what finds out whether originals are ours under the settings.
+func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
+	o := origin.Options{
+		Record: k.ledger, Ours: k.isOurs(cfg), Relays: append([]string{hostName()}, cfg.OurRelays...),
+		Lifetime: cfg.Origin.Ledger,
+	}
+	if cfg.Origin.DKIM {
+		keys, err := dkim.ReadKeys(cfg.Origin.DKIMKeys)
+		if err != nil {
+			return nil, hintError{err, "origin.dkim_keys names files that hold a key's DNS record"}
+		}
+		resolvers := cfg.Origin.Resolvers
+		if len(resolvers) == 0 {
+			var err error
+			if resolvers, err = dnsbl.SystemResolvers(resolvConf); err != nil {
+				k.journal.Log().Warn("DNS servers", "error", err)
+			}
+		}
+		o.Keys = dkim.Static{Keys: keys, Next: dkim.NewCache(dkim.NewDNS(resolvers...), k.now)}
+	}
+	return origin.New(o), nil
+}
+
+// isOurs reports whether a domain is named as ours, or where none are named has
+// been learned.
+func (k *knowledge) isOurs(cfg *config.Config) func(domain string) bool {
+	if cfg.Domains.Empty() {
+		return k.grace.Ours
+	}
+	return cfg.Domains.Match
+}
+
+// remember enters a message that left into the record.
+func (k *knowledge) remember(e policy.Entry) {
+	now := k.now()
+	if e.Sender == "" && e.From == "" {
+		return
+	}
+	k.ledger.Record(e)
+	for _, address := range []string{e.Sender, e.From} {
+		if address != "" {
+			k.grace.Recorded(domainOf(address), now)
+		}
+	}
+}
+
+// StrictByRecord reports whether it means something for a domain that the
+// record has nothing.
+func (k *knowledge) StrictByRecord(domain string) bool {
+	return k.grace.StrictByRecord(domain, k.now())
+}
+
+// judged learns from a verdict.
+func (k *knowledge) judged(v policy.Verdict) {
+	if domain, what := v.Elsewhere(); what != "" {
+		k.grace.SendsElsewhere(domain, what, k.now())
+	}
+}
