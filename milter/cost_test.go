@@ -2,6 +2,7 @@ package milter
 
 import (
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,6 +97,8 @@ func (quiet) Accepted(string)              {}
 func (quiet) Sent(policy.Sent)             {}
 func (quiet) TagRefused(string)            {}
 func (quiet) Connections(int)              {}
+func (quiet) Callout(netip.Addr)           {}
+func (quiet) Outscatter(string)            {}
 func (quiet) Rejected(string)              {}
 func (quiet) Panicked(string, any, []byte) {}
 func (quiet) Failed(string, error)         {}

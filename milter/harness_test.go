@@ -3,6 +3,7 @@ package milter
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type witness struct {
 	panics      []string
 	failures    []string
 	connections int
+	callouts    []netip.Addr
+	outscatter  []string
 	onVerdict   func(policy.Record)
 	onSent      func(policy.Sent)
 }
@@ -83,6 +86,18 @@ func (w *witness) Sent(s policy.Sent) {
 	defer w.mu.Unlock()
 	w.sent = append(w.sent, s)
 	w.signed = append(w.signed, s.Result)
+}
+
+func (w *witness) Callout(client netip.Addr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.callouts = append(w.callouts, client)
+}
+
+func (w *witness) Outscatter(recipient string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.outscatter = append(w.outscatter, recipient)
 }
 
 func (w *witness) Connections(change int) {

@@ -93,7 +93,7 @@ func (r *rescuer) EndOfMessage(m milter.Modifier) (answer *milter.Response, _ er
 
 func (r *rescuer) Abort(milter.Modifier) (_ error) {
 	defer r.rescue("abort", nil)
-	r.session.reset()
+	r.session.leave()
 	return nil
 }
 
@@ -104,5 +104,5 @@ func (r *rescuer) Unknown(string, milter.Modifier) (*milter.Response, error) {
 
 func (r *rescuer) Cleanup(milter.Modifier) {
 	defer r.rescue("cleanup", nil)
-	r.session.reset()
+	r.session.leave()
 }

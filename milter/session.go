@@ -24,7 +24,16 @@ func (s *Server) newSession(uint32, milter.OptAction, milter.OptProtocol, milter
 
 // newConnection begins with a new client on the same connection.
 func (s *session) newConnection() {
+	s.leave()
 	s.client = policy.Client{}
+}
+
+// leave ends a transaction. One that ends before any content, though a recipient
+// was accepted, was a callout: another site that asks whether a sender exists.
+func (s *session) leave() {
+	if s.message.Kind == policy.InboundNull && len(s.recipients) > 0 && !s.content {
+		s.server.observer.Callout(s.client.Addr)
+	}
 	s.reset()
 }
 
@@ -33,7 +42,7 @@ func (s *session) newConnection() {
 // process without address or from port 0 of this machine has not come by SMTP:
 // so Postfix shows sendmail(1) and its own notifications.
 func (s *session) connect(host, family string, port uint16, addr string, m milter.Modifier) {
-	s.reset()
+	s.leave()
 	ip, err := netip.ParseAddr(addr)
 	if err != nil {
 		ip, err = netip.ParseAddr(strings.TrimPrefix(m.Get(milter.MacroClientAddr), "IPv6:"))
@@ -57,6 +66,7 @@ const unknownUser = "5.1.1"
 
 // mailFrom begins a transaction.
 func (s *session) mailFrom(from string, m milter.Modifier) {
+	s.leave()
 	s.begin(policy.Envelope{Client: s.client, Auth: m.Get(milter.MacroAuthAuthen), Sender: from})
 }
 
@@ -85,6 +95,7 @@ func refused(m milter.Modifier) bool {
 // header counts the verdict headers that a message brings and shows the
 // policy every field that may exempt it.
 func (s *session) header(name, value string) {
+	s.content = true
 	if strings.EqualFold(name, policy.HeaderName) {
 		s.brought++
 	}
@@ -106,7 +117,11 @@ func (s *session) body(chunk []byte) *milter.Response {
 // endOfHeaders ends what needs no change. It answers Skip for a message whose
 // body nobody will read, which the guard turns into what the MTA understands.
 func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
+	s.content = true
 	s.message.EndOfHeaders()
+	if to := s.message.Outscatter(); to != "" {
+		s.server.observer.Outscatter(to)
+	}
 	if s.classifies() && s.scanner.EndOfHeaders() == classify.CannotBe {
 		s.classified()
 	}

@@ -29,6 +29,7 @@ type transaction struct {
 	undecided  bool              // what the message is may decide of a recipient
 	scanner    *classify.Scanner // reads it then; nil before the first header field and once the class is known
 	classDone  bool
+	content    bool // more has come than the envelope
 	failed     bool
 	changing   bool // changes have been begun and not all been made
 	sign       signing

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -152,8 +153,11 @@ func (o demoObserver) fail(err error) {
 	o.trouble = errors.Join(o.trouble, err)
 }
 
-func (o demoObserver) Accepted(string) {}
-func (demoObserver) Classified(string) {}
+func (o demoObserver) Accepted(string)    {}
+func (demoObserver) Classified(string)    {}
+func (o demoObserver) Callout(netip.Addr) {}
+func (o demoObserver) Outscatter(string)  {}
+
 func (o demoObserver) TagRefused(recipient string) {
 	o.fail(fmt.Errorf("tag of %q refused", recipient))
 }

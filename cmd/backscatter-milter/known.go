@@ -33,16 +33,18 @@ func (k *knowledge) status(cfg *config.Config, now time.Time) []control.KnownDom
 		}
 		f := probed[s.Domain]
 		d := control.KnownDomain{
-			Domain:   s.Domain,
-			Ours:     s.Learned || cfg.Domains.Match(s.Domain),
-			Strict:   s.Signing.Strict,
-			Missing:  append([]string{}, s.Signing.Missing...),
-			Layout:   f.Layout.String(),
-			CatchAll: f.CatchAll,
-			Reply:    f.Reply,
-			Since:    s.Signing.Since,
-			Days:     s.Signing.Days,
-			Gaps:     gaps(s.Signing.Gaps),
+			Domain:        s.Domain,
+			Ours:          s.Learned || cfg.Domains.Match(s.Domain),
+			Strict:        s.Signing.Strict,
+			Missing:       append([]string{}, s.Signing.Missing...),
+			ByRecord:      s.Recording.Strict,
+			MissingRecord: append([]string{}, s.Recording.Missing...),
+			Layout:        f.Layout.String(),
+			CatchAll:      f.CatchAll,
+			Reply:         f.Reply,
+			Since:         s.Signing.Since,
+			Days:          s.Signing.Days,
+			Gaps:          gaps(s.Signing.Gaps),
 		}
 		if f.Err != "" {
 			d.Reply = f.Err

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/netip"
+
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
@@ -10,6 +12,7 @@ type observer struct {
 	journal *journal
 	metrics *metrics.Metrics
 	known   *knowledge
+	out     *outscatter
 }
 
 func (o observer) Verdict(r policy.Record) {
@@ -35,6 +38,10 @@ func (o observer) TagRefused(recipient string) {
 		o.journal.Log().TagRefused(recipient)
 	}
 }
+
+func (o observer) Callout(netip.Addr) { o.metrics.Callout() }
+
+func (o observer) Outscatter(recipient string) { o.out.seen(recipient) }
 
 func (o observer) Connections(change int) { o.metrics.Connections(change) }
 

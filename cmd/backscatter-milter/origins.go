@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/dkim"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
 	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
@@ -83,4 +84,16 @@ func (k *knowledge) judged(v policy.Verdict) {
 	if domain, what := v.Elsewhere(); what != "" {
 		k.grace.SendsElsewhere(domain, what, k.now())
 	}
+}
+
+// ledgerStatus tells how the record of sent mail is kept.
+func (k *knowledge) ledgerStatus() control.Ledger {
+	s := k.ledger.Stats()
+	l := control.Ledger{Entries: s.Entries, Days: len(s.Days), Octets: s.Octets, Lost: s.Overflows + s.StoreLost, Gaps: []control.Gap{}}
+	const latest = 10
+	gaps := k.ledger.Gaps()
+	for _, g := range gaps[max(0, len(gaps)-latest):] {
+		l.Gaps = append(l.Gaps, control.Gap{From: g.From, To: g.To, Why: g.Why})
+	}
+	return l
 }

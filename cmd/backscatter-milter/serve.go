@@ -109,6 +109,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	tell := observer{journal: j, metrics: d.metrics}
 	d.known = openKnowledge(s, cfg, j, now, tell.Failed, readWrite)
 	tell.known = d.known
+	tell.out = &outscatter{journal: j, metrics: d.metrics, known: d.known, now: now}
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: d.known.storeFailures,

@@ -67,6 +67,7 @@ func (d *daemon) status(now time.Time) *control.Status {
 		Known:          d.known.status(cfg, now),
 		Store:          d.known.storeStatus(),
 		Zones:          d.lists.status(),
+		Ledger:         d.known.ledgerStatus(),
 		Abroad:         d.known.abroad(now).UTC(),
 	}
 	for _, l := range d.mail {

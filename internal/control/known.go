@@ -8,16 +8,18 @@ import (
 
 // KnownDomain is what the daemon has found out of one domain.
 type KnownDomain struct {
-	Domain   string    `json:"domain"`
-	Ours     bool      `json:"ours"`   // named, or learned
-	Strict   bool      `json:"strict"` // a missing tag means something
-	Missing  []string  `json:"missing"`
-	Layout   string    `json:"layout"`    // "unknown", "none", "prvs", "subaddress"
-	CatchAll bool      `json:"catch_all"` // the MTA accepts any tagged recipient
-	Reply    string    `json:"reply"`     // of the MTA, or why it could not be asked
-	Since    time.Time `json:"since"`     // of unbroken signing; zero: none
-	Days     int       `json:"days"`      // of signing since then
-	Gaps     []Gap     `json:"gaps"`
+	Domain        string    `json:"domain"`
+	Ours          bool      `json:"ours"`   // named, or learned
+	Strict        bool      `json:"strict"` // a missing tag means something
+	Missing       []string  `json:"missing"`
+	ByRecord      bool      `json:"strict_by_record"` // and so does absence from the record of sent mail
+	MissingRecord []string  `json:"missing_by_record"`
+	Layout        string    `json:"layout"`    // "unknown", "none", "prvs", "subaddress"
+	CatchAll      bool      `json:"catch_all"` // the MTA accepts any tagged recipient
+	Reply         string    `json:"reply"`     // of the MTA, or why it could not be asked
+	Since         time.Time `json:"since"`     // of unbroken signing; zero: none
+	Days          int       `json:"days"`      // of signing since then
+	Gaps          []Gap     `json:"gaps"`
 }
 
 // Gap is a time for which the record cannot speak.
@@ -57,6 +59,12 @@ func (s *Status) writeKnown(w io.Writer) {
 		}
 		for _, m := range d.Missing {
 			fmt.Fprintf(w, "  missing\t%s\n", m)
+		}
+		if d.ByRecord {
+			fmt.Fprintf(w, "  by record\tstrict\n")
+		}
+		for _, m := range d.MissingRecord {
+			fmt.Fprintf(w, "  missing by record\t%s\n", m)
 		}
 		for _, g := range d.Gaps {
 			fmt.Fprintf(w, "  gap\t%s to %s: %s\n", g.From.Format(time.RFC3339), g.To.Format(time.RFC3339), g.Why)

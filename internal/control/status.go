@@ -36,9 +36,10 @@ type Status struct {
 	Keys           []Key     `json:"keys"`
 	Reload         *Reload   `json:"reload"` // the last one, null before the first
 
-	Known []KnownDomain `json:"known"` // the first hundred
-	Store Store         `json:"store"`
-	Zones []Zone        `json:"zones"` // DNS lists
+	Known  []KnownDomain `json:"known"` // the first hundred
+	Store  Store         `json:"store"`
+	Zones  []Zone        `json:"zones"` // DNS lists
+	Ledger Ledger        `json:"ledger"`
 
 	Abroad time.Time `json:"abroad"` // until when tags may come home; zero: none is known to be abroad
 }
@@ -91,7 +92,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeZones, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeZones, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()

@@ -26,9 +26,14 @@ func sample() *Status {
 		Known: []KnownDomain{
 			{Domain: "example.com", Ours: true, Layout: "prvs", Reply: "250 2.1.5 Ok", Since: at, Days: 2,
 				Missing: []string{"it has signed on 2 of 3 days"}, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
-			{Domain: "example.net", Ours: true, Strict: true, Layout: "subaddress", CatchAll: true},
+			{Domain: "example.net", Ours: true, Strict: true, Layout: "subaddress", CatchAll: true, ByRecord: true},
 		},
-		Store: Store{Path: "/var/lib/state.db"},
+		Store:  Store{Path: "/var/lib/state.db"},
+		Ledger: Ledger{Entries: 1000, Days: 3, Octets: 20 << 20, Lost: 7, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
+		Zones: []Zone{
+			{Zone: "list.example.org", Healthy: true, Asked: map[string]int64{"listed": 2, "not-listed": 5}, Own: 1},
+			{Zone: "other.example.org", Why: "asking 192.0.2.53:53: REFUSED"},
+		},
 	}
 }
 
@@ -46,6 +51,9 @@ connections  3 of 4096
 domains      example.com, example.net
 sign         true
 store        /var/lib/state.db
+sent mail    1000 entries of 3 days, 20 MiB; 7 LOST; the last gap ended 2026-11-21 10:00:00 UTC
+DNS list     list.example.org used; asked: 2 listed, 5 not-listed; LISTS 1 OF OUR OWN ADDRESSES
+DNS list     other.example.org NOT USED: asking 192.0.2.53:53: REFUSED
 key 0        signs until 2026-11-23T00:00:00Z
 key 1        signs, for example.net
 
@@ -57,6 +65,7 @@ example.com       not strict
 
 example.net       strict
   tags come home  subaddress; the MTA accepts any tagged recipient, known or not
+  by record       strict
 
 OUTGOING     MESSAGES
 null-sender  3

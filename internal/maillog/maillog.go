@@ -74,6 +74,12 @@ func (l *Log) Verdict(r policy.Record) {
 	)
 }
 
+// Outscatter writes the line of bounces that our own MTA sends elsewhere: how many
+// since the line before, and to whom the latest.
+func (l *Log) Outscatter(advice, recipient string, count int) {
+	l.Warn(advice, "count", count, "to", l.address(recipient))
+}
+
 // TagRefused writes the line of a genuine bounce that the MTA has refused.
 func (l *Log) TagRefused(recipient string) {
 	l.Error("the MTA refused a genuine bounce: it does not know its users by their tagged addresses", "recipient", l.address(recipient))

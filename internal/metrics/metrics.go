@@ -27,6 +27,8 @@ type Metrics struct {
 	failures    *prometheus.CounterVec
 	lookups     *prometheus.CounterVec
 	origins     *prometheus.CounterVec
+	callouts    prometheus.Counter
+	outscatter  prometheus.Counter
 }
 
 // New makes the metrics of one daemon; version is shown as a label of
@@ -39,6 +41,8 @@ func New(version string) *Metrics {
 		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
 		classified:  counters("backscatter_classified_total", "Messages with a null sender that were read, by what they are.", "class"),
 		lookups:     counters("backscatter_dnsbl_lookups_total", "Questions to DNS lists by zone and what became of them; answers from the cache are none.", "zone", "outcome"),
+		callouts:    prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_callouts_total", Help: "Null senders whose recipient was accepted and that brought no message: sites that ask whether a sender exists."}),
+		outscatter:  prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_outscatter_total", Help: "Bounces that the own MTA sent to addresses elsewhere."}),
 		origins:     counters("backscatter_origin_total", "Verdicts by what was known of where the original is from.", "evidence"),
 		failures:    counters("backscatter_failures_total", "Operations that failed without harm to a message.", "what"),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_connections", Help: "Milter connections that are open."}),
@@ -51,7 +55,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.origins, m.classified, m.connections, m.panics, m.decisions, build,
+	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.origins, m.callouts, m.outscatter, m.classified, m.connections, m.panics, m.decisions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -125,6 +129,12 @@ func (m *Metrics) Classified(class string) { m.classified.WithLabelValues(class)
 
 // LookedUp counts a question to a DNS list.
 func (m *Metrics) LookedUp(zone, outcome string) { m.lookups.WithLabelValues(zone, outcome).Inc() }
+
+// Callout counts a callout.
+func (m *Metrics) Callout() { m.callouts.Inc() }
+
+// Outscatter counts a bounce of the own MTA's to an address elsewhere.
+func (m *Metrics) Outscatter() { m.outscatter.Inc() }
 
 // Connections adds to the number of open connections.
 func (m *Metrics) Connections(change int) { m.connections.Add(float64(change)) }

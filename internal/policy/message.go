@@ -33,6 +33,7 @@ type Message struct {
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
 	outgoing            outgoing
+	outscatter          outscatter
 }
 
 // fate is what decides whether two recipients can share a transaction.
@@ -61,8 +62,12 @@ func (m *Message) Client() Client { return m.client }
 
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
-	if m.Kind.Sends() {
+	switch {
+	case m.Kind.Sends():
 		m.outgoing.header(name, value)
+		return
+	case m.Kind == OwnNotification:
+		m.outscatter.header(name, value)
 		return
 	}
 	if m.judgeable() && m.author == "" && strings.EqualFold(name, "From") {
@@ -132,8 +137,11 @@ func (m *Message) Accept(f *Facts, v Verdict) {
 	if m.Kind.Untrusted() && f.Tag().Result == batv.Valid && !m.settings.site.Probing(f.Address) {
 		m.settings.site.Prove(f.Tag().KeyID)
 	}
-	if m.Kind.Sends() {
+	switch {
+	case m.Kind.Sends():
 		m.outgoing.recipient(f.Address)
+	case m.Kind == OwnNotification && m.outscatter.outside == "" && !f.Ours():
+		m.outscatter.outside = f.Address
 	}
 	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {
 		m.unsignedDestination = true
