@@ -41,7 +41,7 @@ func (m *message) byReport() Class {
 			return Report
 		}
 	}
-	if f := &m.facts; f.class(Report) >= 4 || f.class(Report) >= 2 && f.machine() >= 2 && f.score(speaksDaemon) == 0 {
+	if f := &m.facts; f.class(Report) >= 4 && !f.list || f.class(Report) >= 6 || f.class(Report) >= 2 && f.machine() >= 2 && f.score(speaksDaemon) == 0 {
 		return Report
 	}
 	return ""
@@ -109,7 +109,7 @@ func (m *message) byReceipt() Class {
 			}
 		}
 	}
-	if m.facts.class(Receipt) >= 4 {
+	if m.facts.class(Receipt) >= 4 && !m.facts.list {
 		return Receipt
 	}
 	return ""
@@ -200,6 +200,38 @@ func (m *message) weighBounce() {
 		f.add(string(Bounce), 2)
 		f.note("original", InPart)
 	}
+	if f.null && f.score(speaksDaemon) >= 2 && f.quiet() {
+		m.weighRecipient()
+	}
+}
+
+// weighRecipient takes the notice of a mail system in words that no rule knows
+// for a bounce if it names somebody else's address.
+func (m *message) weighRecipient() {
+	if address := m.namesRecipient(); address != "" {
+		m.facts.add(string(Bounce), 1)
+		m.facts.note("recipient", address)
+	}
+}
+
+// namesRecipient returns an address in the notice that is neither who it went to
+// nor who sent it, or "".
+func (m *message) namesRecipient() string {
+	to := addressOf(decodeValue(m.header.first("To"), ""))
+	from := addressOf(decodeValue(m.header.first("From"), ""))
+	for _, r := range recipientsOf(m.raw[:min(len(m.raw), maxNotice)], m.header, to) {
+		if to != "" && !strings.EqualFold(r.Final, from) {
+			return r.Final
+		}
+	}
+	return ""
+}
+
+// isAbout reports whether the notice shows what it is about: an original, a
+// recipient, or what a server answered. Spam that looks like a bounce, and
+// notices of shops, do not.
+func (m *message) isAbout() bool {
+	return m.result.Original.Extent != None || m.namesRecipient() != "" || serverAnswer(m.raw[:min(len(m.raw), maxNotice)]) != ""
 }
 
 // isVirusNotice reports whether so many points make a virus notice: people warn
@@ -226,21 +258,23 @@ func (m *message) isBounce(points int) bool {
 	}
 	switch {
 	case f.list && f.score(speaksDaemon) < 2 && !f.null:
-		return points >= 7 && proven && !f.answer
+		return points >= 7 && proven && !f.answer && (f.machine() > 0 || m.isAbout())
 	case f.score(speaksPerson) > 0:
 		return false
 	case f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list:
 		return true // whatever it says, and in whatever language
+	case f.machine() < 2 && f.score(speaksGoods) > 0:
+		return false
 	case f.machine() >= 4:
 		return points >= 1
 	case f.null && f.score(speaksDaemon) > 0:
 		return points >= 2
 	case f.machine() >= 2:
-		return points >= 3
+		return points >= 3 && (f.null || f.score(speaksDaemon) >= proof || proven || m.isAbout())
 	case f.answer:
-		return points >= 8 && proven
+		return points >= 8 && proven && m.isAbout()
 	}
-	return points >= 6 && proven
+	return points >= 6 && proven && m.isAbout()
 }
 
 // isAutoReply reports whether so many points make an automatic reply.
@@ -250,17 +284,23 @@ func (m *message) isAutoReply(points int) bool {
 	case f.score(speaksPerson) > 0:
 		return false
 	case f.list && (!f.null || points < 2):
-		return points >= 6
+		return points >= 6 && (f.machine() >= 2 || f.proofs[speaker(string(AutoReply))] > f.stated[speaker(string(AutoReply))])
 	case f.null && points < 2: // no person answers from the null sender
-		return !f.list && (f.answer || len(m.result.InReplyTo)+len(m.result.References) > 0) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
+		return !f.list && (f.answer || m.repliesTo()) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
 	case f.null:
 		return points >= 2
 	case f.machine() >= 2:
 		return points >= 2
-	case f.answer: // the subject is the original's: only other fields count
+	case f.answer:
 		return f.stated[speaker(string(AutoReply))] > 0
-	case f.machine() == 1 && points >= 3:
+	case f.machine() == 1 && f.score(speaksGoods) == 0 && (points >= 4 || points >= 3 && m.repliesTo()):
 		return true
 	}
 	return f.proofs[speaker(string(AutoReply))] > 0
+}
+
+// repliesTo reports whether the message says which it is an answer to, as
+// automatic replies should (RFC 3834, section 3.1.5).
+func (m *message) repliesTo() bool {
+	return len(m.result.InReplyTo)+len(m.result.References) > 0
 }
