@@ -252,29 +252,37 @@ func (m *message) isVirusNotice(points int) bool {
 // isBounce reports whether so many points make a bounce, given who sent it.
 func (m *message) isBounce(points int) bool {
 	f := &m.facts
-	proven := false // by words of the notice: a subject is soon quoted
-	for _, s := range []int{speaker(string(Bounce)), speaker(speaksDelay)} {
-		proven = proven || f.proofs[s] > f.stated[s]
-	}
+	fromList := f.list && f.score(speaksDaemon) < 2 && !f.null
 	switch {
-	case f.list && f.score(speaksDaemon) < 2 && !f.null:
-		return points >= 7 && proven && !f.answer && (f.machine() > 0 || m.isAbout())
-	case f.score(speaksPerson) > 0:
+	case fromList && (f.answer || f.machine() == 0 && !m.isAbout()), f.score(speaksPerson) > 0:
 		return false
-	case f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list:
+	case fromList:
+		return points >= 7 && m.bounceProven()
+	case f.ofDaemon():
 		return true // whatever it says, and in whatever language
-	case f.machine() < 2 && f.score(speaksGoods) > 0:
-		return false
 	case f.machine() >= 4:
 		return points >= 1
-	case f.null && f.score(speaksDaemon) > 0:
-		return points >= 2
+	case f.null:
+		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
 	case f.machine() >= 2:
-		return points >= 3 && (f.null || f.score(speaksDaemon) >= proof || proven || m.isAbout())
-	case f.answer:
-		return points >= 8 && proven && m.isAbout()
+		return points >= 3 && (f.score(speaksDaemon) >= proof || m.bounceProven() || m.isAbout())
 	}
-	return points >= 6 && proven && m.isAbout()
+	return m.isPlainBounce(points)
+}
+
+// isPlainBounce is isBounce for what a person may have sent.
+func (m *message) isPlainBounce(points int) bool {
+	need := 6
+	if m.facts.answer {
+		need = 8
+	}
+	return m.facts.score(speaksGoods) == 0 && points >= need && m.bounceProven() && m.isAbout()
+}
+
+// bounceProven reports whether the words of the notice prove a bounce: a subject
+// is soon quoted.
+func (m *message) bounceProven() bool {
+	return m.facts.proven(string(Bounce)) || m.facts.proven(speaksDelay)
 }
 
 // isAutoReply reports whether so many points make an automatic reply.
@@ -284,19 +292,26 @@ func (m *message) isAutoReply(points int) bool {
 	case f.score(speaksPerson) > 0:
 		return false
 	case f.list && (!f.null || points < 2):
-		return points >= 6 && (f.machine() >= 2 || f.proofs[speaker(string(AutoReply))] > f.stated[speaker(string(AutoReply))])
+		return points >= 6 && (f.machine() >= 2 || f.proven(string(AutoReply)))
 	case f.null && points < 2: // no person answers from the null sender
 		return !f.list && (f.answer || m.repliesTo()) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
-	case f.null:
-		return points >= 2
 	case f.machine() >= 2:
 		return points >= 2
+	case f.machine() == 1 && f.score(speaksGoods) == 0 && m.programReplies(points):
+		return true
 	case f.answer:
 		return f.stated[speaker(string(AutoReply))] > 0
-	case f.machine() == 1 && f.score(speaksGoods) == 0 && (points >= 4 || points >= 3 && m.repliesTo()):
-		return true
 	}
 	return f.proofs[speaker(string(AutoReply))] > 0
+}
+
+// programReplies reports whether so many points make an automatic reply of what
+// a program may have sent: shops and trackers have programs, too.
+func (m *message) programReplies(points int) bool {
+	if m.repliesTo() && !m.facts.answer {
+		return points >= 3
+	}
+	return points >= 4 && (m.repliesTo() || !m.facts.answer)
 }
 
 // repliesTo reports whether the message says which it is an answer to, as

@@ -57,6 +57,16 @@ func (f *facts) machine() int {
 	return n
 }
 
+// proven reports whether the words of the notice prove what a speaker says.
+func (f *facts) proven(name string) bool {
+	return f.proofs[speaker(name)] > f.stated[speaker(name)]
+}
+
+// ofDaemon reports whether a mail system itself says that it sent this.
+func (f *facts) ofDaemon() bool {
+	return f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list
+}
+
 // quiet reports whether nothing has spoken for any class.
 func (f *facts) quiet() bool {
 	return f.topic() == 0 && f.class(List) == 0 && f.score(speaksPerson, speaksGoods) == 0
@@ -183,7 +193,7 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 		return Maybe
 	case f.list && topic < 2:
 		return CannotBe
-	case f.answer && topic < 2 && f.machine() < 2:
+	case f.answer && topic < 2 && f.machine() == 0:
 		return CannotBe
 	case topic > 0 || f.machine() >= 2 || f.machine() == 1 && s.header.has("In-Reply-To"):
 		return Maybe

@@ -107,7 +107,7 @@ func (m *message) counts(h hit) bool {
 	case m.rules.rules[h.rule].Speaks == string(AutoReply) && m.facts.machine() > 0:
 		return h.at < 10*top
 	}
-	if h.at < 20 {
+	if h.at < 8 || h.at < 20 && m.rules.rules[h.rule].Speaks != string(Bounce) {
 		return true
 	}
 	// A colon announces somebody else's words.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding/htmlindex"
 )
 
 // readSheet reads a file with many messages, in UTF-8. Each begins with
@@ -104,9 +104,9 @@ func encodedWord(t testing.TB, set, value string) string {
 
 func encode(t testing.TB, set, text string) string {
 	t.Helper()
-	e, _ := charset.Lookup(set)
-	if e == nil {
-		t.Fatalf("charset %q", set)
+	e, err := htmlindex.Get(set)
+	if err != nil {
+		t.Fatalf("charset %q: %v", set, err)
 	}
 	s, err := e.NewEncoder().String(text)
 	if err != nil {
