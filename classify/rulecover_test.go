@@ -146,7 +146,7 @@ func TestSoftwareNamed(t *testing.T) {
 	for _, r := range DefaultRules().List() {
 		names[r.Software]++
 	}
-	for _, nobody := range []string{"", "many", "unknown"} {
+	for _, nobody := range []string{"", "many", "various", "unknown"} {
 		if names[nobody] > 0 {
 			t.Errorf("%d rules of %q", names[nobody], nobody)
 		}

@@ -22,7 +22,8 @@ import (
 // names, header fields are encoded.
 //
 // A message may end with a table: a line "---", and below it a line for each
-// variant, whose columns, separated by " | ", take the places {1}, {2} ... in it.
+// variant, whose columns, separated by " | ", take the places {1}, {2} ... in it;
+// \n in them ends a line.
 func readSheet(t testing.TB, name string) []golden {
 	t.Helper()
 	data, err := os.ReadFile(name)
@@ -56,7 +57,7 @@ func readSheet(t testing.TB, name string) []golden {
 // fillIn puts the columns of a row in their places.
 func fillIn(text string, columns []string) string {
 	for i, c := range columns {
-		text = strings.ReplaceAll(text, fmt.Sprintf("{%d}", i+1), strings.TrimSpace(c))
+		text = strings.ReplaceAll(text, fmt.Sprintf("{%d}", i+1), strings.ReplaceAll(strings.TrimSpace(c), `\n`, "\n"))
 	}
 	return text
 }
