@@ -133,7 +133,7 @@ func (m *message) byChallenge() Class {
 	switch {
 	case f.list && !f.null:
 		return ""
-	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0,
+	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0 && f.score(speaksGoods) == 0,
 		points >= 4 && (f.machine() >= 2 || f.stated[speaker(string(Challenge))] > 0):
 		return Challenge
 	}
