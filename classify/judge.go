@@ -100,14 +100,14 @@ const top = 40
 // counts reports whether a phrase found in the notice counts.
 func (m *message) counts(h hit) bool {
 	switch {
-	case m.facts.machine() >= 2:
+	case m.facts.machine() >= 2, m.rules.rules[h.rule].Speaks == speaksGoods:
 		return true
 	case m.rules.rules[h.rule].Speaks == string(Challenge):
-		return m.facts.class(Challenge) > 0 && h.at < 20*top
+		return m.facts.class(Challenge) > 0 && (h.at < 5*top || h.at < 20*top && !m.facts.answer)
 	case m.rules.rules[h.rule].Speaks == string(AutoReply) && m.facts.machine() > 0:
 		return h.at < 10*top
 	}
-	if h.at < 20 {
+	if h.at < 8 || h.at < 20 && m.rules.rules[h.rule].Speaks != string(Bounce) {
 		return true
 	}
 	// A colon announces somebody else's words.
