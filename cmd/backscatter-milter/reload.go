@@ -118,7 +118,7 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 	if err := errors.Join(err, keyErr, finderErr); err != nil {
 		return nil, nil, err
 	}
-	judge, err := milter.NewSettings(d.policy(next))
+	judge, err := d.prepare(next)
 	return next, judge, err
 }
 

@@ -97,6 +97,7 @@ type settings struct {
 	keys    *batv.Keyring
 	keyFile string
 	finder  *origin.Finder
+	policy  *policy.Settings
 }
 
 func (d *daemon) current() *settings { return d.inForce.Load() }
@@ -124,7 +125,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		return nil, errors.Join(err, d.known.close())
 	}
 	d.lists = newLists(cfg, j, d.metrics, now)
-	judge, err := milter.NewSettings(d.policy(first))
+	judge, err := d.prepare(first)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -148,9 +149,10 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	return d, nil
 }
 
-// policy is what mail is judged by under the given settings.
-func (d *daemon) policy(s *settings) *policy.Settings {
-	return policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder})
+// prepare makes what mail is judged by under the given settings.
+func (d *daemon) prepare(s *settings) (*milter.Settings, error) {
+	s.policy = policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder})
+	return milter.NewSettings(s.policy)
 }
 
 // close ends what is known and asked.

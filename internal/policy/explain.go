@@ -87,12 +87,19 @@ type ExplainedVerdict struct {
 	Header   string        `json:"header"` // value of X-Backscatter but for its id, where it is not
 }
 
+// ExplainOptions say how to look at a message.
+type ExplainOptions struct {
+	Now       time.Time // when it is judged
+	Strict    bool      // as if the absence of proof meant something for every domain
+	WithLists bool      // DNS lists are asked
+}
+
 // Explain judges a message as it would be judged in a transaction with that
 // envelope, and tells everything that was found out. It changes nothing: no key
 // is proven by it and nothing is counted.
-func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time) Explanation {
-	s = s.watching()
-	m := NewMessage(s, e, now)
+func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOptions) Explanation {
+	s = s.watching(o)
+	m := NewMessage(s, e, o.Now)
 	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
 	facts := make([]Facts, len(to))
 	verdicts := make([]Verdict, len(to))
@@ -134,16 +141,26 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time
 }
 
 // watching is s without any effect on what is known of the site.
-func (s *Settings) watching() *Settings {
+func (s *Settings) watching(o ExplainOptions) *Settings {
 	own := *s
-	own.site, own.thorough = onlooker{s.site}, true
+	own.site, own.thorough = onlooker{s.site, o.Strict}, true
+	if !o.WithLists {
+		own.lists = nil
+	}
 	return &own
 }
 
 // onlooker is a Site that learns nothing.
-type onlooker struct{ Site }
+type onlooker struct {
+	Site
+	strict bool
+}
 
-func (onlooker) Prove(batv.KeyID) {}
+func (onlooker) Prove(batv.KeyID)            {}
+func (o onlooker) Strict(domain string) bool { return o.strict || o.Site.Strict(domain) }
+func (o onlooker) StrictByRecord(domain string) bool {
+	return o.strict || o.Site.StrictByRecord(domain)
+}
 
 func clientName(a netip.Addr) string {
 	if !a.IsValid() {

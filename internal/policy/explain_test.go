@@ -34,7 +34,7 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := testSettings(t, tc.toml)
-			x := Explain(s, Envelope{Client: outsideClient()}, tc.to(s), []byte(sampleBounce), now)
+			x := Explain(s, Envelope{Client: outsideClient()}, tc.to(s), []byte(sampleBounce), ExplainOptions{Now: now})
 			if x.Verdict.Reason != tc.want || x.Verdict.Action != tc.action || tc.want != "" && x.Verdict.Stage != tc.stage {
 				t.Errorf("%+v, want %s %s at %s", x.Verdict, tc.action, tc.want, tc.stage)
 			}
@@ -53,6 +53,31 @@ func TestExplain(t *testing.T) {
 				t.Error("to explain has proven a key")
 			}
 		})
+	}
+}
+
+// As if all were strict, and without lists, whatever the site says.
+func TestExplainStrict(t *testing.T) {
+	lists, _ := listsOf(t)
+	s := testSettings(t, "")
+	s.lists = lists
+	e := Envelope{Client: Client{Addr: addr("192.0.2.66")}}
+	for _, tc := range []struct {
+		o      ExplainOptions
+		want   Reason
+		action config.Action
+	}{
+		{ExplainOptions{Now: now}, TagMissing, config.ActionMark},
+		{ExplainOptions{Now: now, Strict: true}, TagMissing, config.ActionReject},
+		{ExplainOptions{Now: now, Strict: true, WithLists: true}, Listed, config.ActionReject},
+	} {
+		x := Explain(s, e, []string{"a@example.com"}, []byte(sampleBounce), tc.o)
+		if x.Verdict.Reason != tc.want || x.Verdict.Action != tc.action || (x.Listing == "") == tc.o.WithLists {
+			t.Errorf("%+v: %+v, listing %q", tc.o, x.Verdict, x.Listing)
+		}
+	}
+	if len(lists.asked) != 1 {
+		t.Errorf("asked about %v", lists.asked)
 	}
 }
 
