@@ -63,6 +63,7 @@ func newRootCommand() *cobra.Command {
 		newKeysCommand(site),
 		newClassifyCommand(),
 		newExplainCommand(site),
+		newReplayCommand(site),
 		newLookupCommand(site),
 		newCompletionCommand(),
 		newVersionCommand(),
