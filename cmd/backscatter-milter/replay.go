@@ -69,7 +69,7 @@ type replayed struct {
 	received time.Time
 }
 
-// untagged reports whether the verdict holds only if the message had no tag.
+// unlessTagged reports whether the verdict holds only if the message had no tag.
 func (r replayed) unlessTagged() bool {
 	if r.had != tagUnknown || !r.judged {
 		return false
@@ -161,8 +161,11 @@ func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile
 	}()
 	var err error
 	for j := range order {
-		r := <-j.done
-		if err == nil && ctx.Err() == nil {
+		switch r := <-j.done; {
+		case err != nil || ctx.Err() != nil: // the rest is only waited for
+		case r.err != nil:
+			p.tell.unread(r.path, r.err)
+		default:
 			err = p.tell.message(r)
 		}
 	}

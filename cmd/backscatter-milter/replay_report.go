@@ -55,20 +55,21 @@ type replayJSON struct {
 	UnlessTagged bool     `json:"unless_tagged"` // the verdict holds only if it had none
 }
 
+// unread tells of what could not be read or judged.
+func (t *replayReport) unread(path string, err error) {
+	t.failed++
+	t.bar.clear()
+	reportEach(t.stderr, fmt.Errorf("%s: %w", path, err))
+}
+
 // message tells of one message: all of them by --json and --csv, else those
 // that would have been refused.
 func (t *replayReport) message(r replayed) error {
-	if r.err != nil {
-		t.failed++
-		t.bar.clear()
-		reportEach(t.stderr, fmt.Errorf("%s: %w", r.path, r.err))
-		return nil
-	}
 	t.messages++
 	k := replayKind{class: r.class, action: "not judged"}
 	if r.judged {
 		t.judged++
-		k = replayKind{r.class, string(r.verdict.Action), string(r.verdict.Reason), r.origin, r.unlessTagged()}
+		k = replayKind{r.class, cmp.Or(string(r.verdict.Action), "none"), string(r.verdict.Reason), r.origin, r.unlessTagged()}
 	}
 	t.counts[k]++
 	out := replayJSON{
