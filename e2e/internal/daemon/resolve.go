@@ -55,7 +55,7 @@ func unprivileged(args []string) []string {
 // Asking runs a command that may ask DNS, "lookup" or "check", to its end:
 // what it printed, errors included, and its exit status.
 func (d *Daemon) Asking(command string, args ...string) (out string, exit int, err error) {
-	cmd := d.resolving(append([]string{d.program, command, "--config", d.config()}, args...)...)
+	cmd := d.resolving(append([]string{d.program, command, "--config", d.config(), "--state", d.State()}, args...)...)
 	text, err := cmd.CombinedOutput()
 	var status *exec.ExitError
 	if errors.As(err, &status) {
