@@ -14,13 +14,14 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/rbldnsd"
 )
 
 // outfit is what the process outside the namespaces prepares, because it needs
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each mail server and of miltertest, the paths of the .deb files
+	Packages map[string][]string // of each server and of miltertest, the paths of the .deb files
 	Skip     string              // why nothing can be run here
 }
 
@@ -83,6 +84,7 @@ func prepare() (outfit, error) {
 		"postfix":    mta.PostfixPackages(),
 		"sendmail":   mta.SendmailPackages(),
 		"exim":       mta.EximPackages(),
+		"rbldnsd":    rbldnsd.Packages(),
 		"miltertest": {"miltertest"},
 	} {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)

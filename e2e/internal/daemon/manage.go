@@ -23,9 +23,10 @@ func (d *Daemon) Inherit(socket *os.File) { d.inherited = socket }
 func (d *Daemon) serve() *exec.Cmd {
 	args := []string{d.program, "serve", "--config", d.config(), "--state", d.State()}
 	if d.inherited == nil {
-		return exec.Command(args[0], args[1:]...)
+		return d.resolving(unprivileged(args)...)
 	}
-	cmd := exec.Command("/bin/sh", append([]string{"-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh"}, args...)...)
+	args = append([]string{"/bin/sh", "-c", `LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"`, "sh"}, args...)
+	cmd := d.resolving(unprivileged(args)...)
 	cmd.ExtraFiles = []*os.File{d.inherited} // number 3
 	return cmd
 }
@@ -62,16 +63,21 @@ func (d *Daemon) RotateKeys(options ...string) error {
 }
 
 // PeakMemory is the most memory that the daemon has had at once, in octets.
-func (d *Daemon) PeakMemory() (int64, error) {
+func (d *Daemon) PeakMemory() (int64, error) { return d.memory("VmHWM:") }
+
+// Memory is what the daemon has now.
+func (d *Daemon) Memory() (int64, error) { return d.memory("VmRSS:") }
+
+func (d *Daemon) memory(field string) (int64, error) {
 	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(d.cmd.Process.Pid), "status"))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, field); ok {
 			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM in %q", status)
+	return 0, fmt.Errorf("no %s in %q", field, status)
 }
