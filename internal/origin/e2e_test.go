@@ -100,9 +100,9 @@ func TestBouncesOfOwnMail(t *testing.T) {
 		{"masqueraded: passed our host", append([]string{"Received: from pc (localhost [127.0.0.1])\r\n\tby mail.example.com (8.17.1/8.17.1) with ESMTP id 5ALA01Bd012399\r\n\tfor <bob@example.net>; " + dated}, letter("Message-ID: <x@pc>")...), to("mallory@example.com"), Unknown, "host of ours"},
 		{"a list's alias, by Return-Path", append([]string{"Return-Path: <owner-list@example.com>"}, letter("From: x@example.org", "To: list@example.com", "Message-ID: <x@pc>")...), to("owner-list@example.com"), Unknown, "passed on"},
 	} {
-		for form, make := range forms {
+		for form, bounce := range forms {
 			t.Run(tc.name+"/"+form, func(t *testing.T) {
-				q := parsed(t, make(tc.header, form == "DSN" && tc.with == nil))
+				q := parsed(t, bounce(tc.header, form == "DSN" && tc.with == nil))
 				if q.Message.Class != classify.DSN && q.Message.Class != classify.Bounce {
 					t.Fatalf("class %s", q.Message.Class)
 				}

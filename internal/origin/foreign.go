@@ -18,7 +18,7 @@ func (f *Finder) foreign(q Question, claimed bool) (Evidence, string) {
 	date := dateOf(o.Date)
 	about := f.outside(append(reported(q.Message), mentionedIn(o.To)...))
 	partners := slices.Concat(about, f.outside(q.Reporters))
-	why := ""
+	var why string
 	switch {
 	case !q.Signable:
 		why = "mail of the recipient's is not signed here"

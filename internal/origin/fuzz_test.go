@@ -19,6 +19,7 @@ func FuzzAsk(f *testing.F) {
 	} {
 		f.Add([]byte(message), "alice@example.com", "bob@example.net", "1@x")
 	}
+	keys := ourKeys()
 	f.Fuzz(func(t *testing.T, message []byte, recipient, reporter, id string) {
 		r, err := classify.Classify(strings.NewReader(string(message)), classify.Options{})
 		if err != nil {
@@ -27,7 +28,7 @@ func FuzzAsk(f *testing.F) {
 		r.InReplyTo, r.Original.Received = append(r.InReplyTo, id), append(r.Original.Received, reporter)
 		known := record("sent alice@example.com one@example.com")
 		o := options(known)
-		o.Keys = ourKeys()
+		o.Keys = keys
 		q := Question{Recipient: recipient, Signable: true, Reporters: []string{reporter}, Message: &r, Now: now, All: true}
 		a := New(o).Ask(t.Context(), q)
 		if a.Evidence != Foreign {
