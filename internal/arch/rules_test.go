@@ -34,7 +34,7 @@ var rules = []rule{
 	{pkg: "internal/grace", tests: []string{"internal/store", "batv"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/flood", may: []string{"internal/store"}},
 	{pkg: "internal/ledger", may: []string{"internal/store"}, never: append([]string{"os"}, network...)},
-	{pkg: "internal/origin", may: []string{"classify", "internal/dkim"}},
+	{pkg: "internal/origin", may: []string{"classify", "config", "internal/dkim"}, tests: []string{"internal/ledger"}},
 
 	// The policy knows nothing of milters.
 	{

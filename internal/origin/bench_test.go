@@ -1,0 +1,38 @@
+package origin
+
+import (
+	"testing"
+	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
+)
+
+func BenchmarkAsk(b *testing.B) {
+	clock := now.Add(-10 * 24 * time.Hour)
+	l, err := ledger.Open(ledger.Options{Now: func() time.Time { return clock }, Lifetime: lifetime})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	l.Record(ledger.Entry{Sender: "alice@example.com", MessageID: "one@example.com", Recipients: []string{"dave@example.org"}})
+	for clock.Before(now) {
+		clock = clock.Add(time.Minute)
+		l.Heartbeat()
+	}
+	o := options(l)
+	o.Keys = ourKeys()
+	for name, header := range map[string][]string{
+		"silent": letter("Message-ID: <spam@example.net>"), "hit": letter(), "rsa": signing{}.sign(b, letter("Message-ID: <spam@example.net>")),
+	} {
+		b.Run(name, func(b *testing.B) {
+			q, f := parsed(b, returned(header, true)), New(o)
+			want := map[string]Evidence{"silent": Foreign, "hit": Ledger, "rsa": DKIM}[name]
+			b.ReportAllocs()
+			for b.Loop() {
+				if a := f.Ask(b.Context(), q); a.Evidence != want {
+					b.Fatalf("%+v", a)
+				}
+			}
+		})
+	}
+}
