@@ -2,24 +2,15 @@ package origin
 
 import (
 	"testing"
-	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
 )
 
 func BenchmarkAsk(b *testing.B) {
-	clock := now.Add(-10 * 24 * time.Hour)
-	l, err := ledger.Open(ledger.Options{Now: func() time.Time { return clock }, Lifetime: lifetime})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer l.Close()
-	l.Record(ledger.Entry{Sender: "alice@example.com", MessageID: "one@example.com", Recipients: []string{"dave@example.org"}})
-	for clock.Before(now) {
-		clock = clock.Add(time.Minute)
-		l.Heartbeat()
-	}
-	o := options(l)
+	s := newSite(b)
+	s.Record(ledger.Entry{Sender: "alice@example.com", MessageID: "one@example.com", Recipients: []string{"dave@example.org"}})
+	s.live(now)
+	o := options(s.Ledger)
 	o.Keys = ourKeys()
 	for name, header := range map[string][]string{
 		"silent": letter("Message-ID: <spam@example.net>"), "hit": letter(), "rsa": signing{}.sign(b, letter("Message-ID: <spam@example.net>")),

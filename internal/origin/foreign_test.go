@@ -78,6 +78,22 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// What is above a domain of ours is not ours, nor asked for where it has no dot.
+func TestHostOurs(t *testing.T) {
+	o := options(record())
+	o.Ours = func(domain string) bool { return domain == "net" || domain == "example.com" }
+	f := New(o)
+	for host, want := range map[string]bool{
+		"example.com": true, "a.b.example.com": true, "out.EXAMPLE.org": true,
+		"mail.example.net": false, "com": false, "net": false, "": false, "...": false, "notexample.com": false, "example.com.evil.org": false,
+		strings.Repeat("a.", 1000) + "example.com": false,
+	} {
+		if f.hostOurs(host) != want {
+			t.Errorf("%.40q: %v", host, !want)
+		}
+	}
+}
+
 // Names that every host may go by are no relays.
 func TestLocalhostIsNoRelay(t *testing.T) {
 	r := forged()

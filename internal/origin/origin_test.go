@@ -43,6 +43,7 @@ func TestRecorded(t *testing.T) {
 		{"queue id, Postfix", "queued alice@example.com 4TabcD77777", func(r *classify.Result, _ *Question) { rename(r, "<20261121100001.4TabcD77777@mail.example.com>") }, Ledger},
 		{"queue id, Postfix, short", "queued alice@example.com 3B1C2D", func(r *classify.Result, _ *Question) { rename(r, "<20261121100001.3B1C2D@mail.example.com>") }, Ledger},
 		{"queue id, Sendmail", "queued alice@example.com 5ALA01Bd012345", func(r *classify.Result, _ *Question) { rename(r, "<202611211000.5ALA01Bd012345@mail.example.com>") }, Ledger},
+		{"queue id behind many words", "queued alice@example.com 5ALA01Bd012345", func(r *classify.Result, _ *Question) { rename(r, "<a.bcdefgh.2026.5ALA01Bd012345@host>") }, Ledger},
 		{"queue id alone", "queued alice@example.com 5ALA01Bd012345", func(r *classify.Result, _ *Question) { rename(r, "<5ALA01Bd012345@mail.example.com>") }, Ledger},
 		{"queue id elsewhere in an id", "queued alice@example.com 5ALA01Bd012345", func(r *classify.Result, _ *Question) { rename(r, "<5ALA01Bd012345.words@host>") }, Foreign},
 		{"queue id behind the @", "queued alice@example.com 4TabcD77777", func(r *classify.Result, _ *Question) { rename(r, "<words@4TabcD77777>") }, Foreign},

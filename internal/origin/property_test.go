@@ -79,7 +79,7 @@ func TestProperties(t *testing.T) {
 				t.Fatal("foreign against a hindrance")
 			}
 			for _, who := range []string{q.Recipient, o.From, o.ReturnPath} {
-				if known.Sent(who, o.MessageID) || known.Queued(who, queueID(o.MessageID)) {
+				if domainOf(who) != "" && (known.Sent(who, o.MessageID) || known.Queued(who, queueID(o.MessageID))) {
 					t.Fatalf("foreign, but %s sent it", who)
 				}
 			}

@@ -38,6 +38,7 @@ func TestSigned(t *testing.T) {
 		{name: "tagged Return-Path", change: []string{"From: x@example.org"}, after: onTop("Return-Path: <prvs=0730576ed6=alice@example.com>"), want: DKIM},
 		{name: "list mail of others", change: []string{"From: x@example.org"}, want: Unknown, why: "does not claim"},
 		{name: "IDN", signing: signing{domain: "xn--bcher-kva.example"}, change: []string{"From: j@xn--bcher-kva.example"}, recipient: "j@BÜCHER.example", want: DKIM},
+		{name: "IDN, author in U-labels", signing: signing{domain: "xn--bcher-kva.example"}, change: []string{"From: j@Bücher.example"}, recipient: "j@xn--bcher-kva.example", want: DKIM},
 
 		{name: "another author on top", after: onTop("From: eve@example.com"), want: Unknown, why: "may have come back"},
 		{name: "altered", after: func(h string) string { return strings.Replace(h, "Lunch", "Dinner", 1) }, want: Unknown, why: "may have come back"},
@@ -134,6 +135,17 @@ func TestElsewhere(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		})
+	}
+}
+
+// Where the record has the mail by another id, signatures are looked at for the
+// explanation alone.
+func TestElsewhereIsNotWhatIsOnRecord(t *testing.T) {
+	q := parsed(t, returned(signing{}.sign(t, letter()), false))
+	q.All, q.Message.OriginalMessageIDs = true, []string{"<first@example.com>"}
+	a := ask(t, signedOptions("sent alice@example.com first@example.com"), q)
+	if len(a.Spoke) != 2 || a.Elsewhere != "" {
+		t.Errorf("%+v", a)
 	}
 }
 
