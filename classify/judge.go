@@ -22,8 +22,8 @@ func (s *Scanner) judge() Result {
 	m.parts = split(s.header, s.body)
 	m.notice = findNotice(m.parts)
 	m.result.Original = Original{Extent: None}
-	m.result.InReplyTo = messageIDs(s.header.first("In-Reply-To"), 20)
-	m.result.References = messageIDs(s.header.first("References"), 100)
+	m.result.InReplyTo = answered(s.header.first("In-Reply-To"))
+	m.result.References = latest(messageIDs(s.header.first("References"), 2000), 100)
 	m.result.Original = m.takeOriginal()
 	m.readNotice()
 	m.readStatus()

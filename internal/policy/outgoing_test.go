@@ -24,7 +24,7 @@ func TestSent(t *testing.T) {
 		to           []string
 		want         Entry
 	}{
-		{"ours", "a@example.com", [][2]string{{"From", " \"A, B\" <b@example.com>"}, {"Message-ID", " <1@x> (made here)"}, {"message-id", "<2@x>"}}, []string{"c@example.net"},
+		{"ours", "a@example.com", [][2]string{{"From", " \"A <c@example.net>, \\\"B\\\"\" <b@example.com>"}, {"Message-ID", " <1@\r\n x> (made here)"}, {"message-id", "<2@x>"}}, []string{"c@example.net"},
 			Entry{Sender: "a@example.com", From: "b@example.com", MessageID: "1@x", QueueID: "Q", Recipients: []string{"c@example.net"}}},
 		{"tagged", s.mustSign(t, "a@example.com", now), [][2]string{{"from", "c@example.net"}}, nil, Entry{Sender: "a@example.com", QueueID: "Q"}},
 		{"by another reverse-path", "bounces@example.net", [][2]string{{"From", "a@example.com"}, {"Message-ID", "1@x"}}, []string{"c@example.net"},
