@@ -16,17 +16,17 @@ type Block struct {
 // Blocked reports whether the client's network or the recipient is blocked. It
 // is asked for recipients without valid tag, before anything else is done.
 func (f *Flood) Blocked(client netip.Addr, recipient string) (Block, bool) {
-	clients, recipients := f.watch[ByClient], f.watch[ByRecipient]
-	if clients.book.blocked.Load()+recipients.book.blocked.Load() == 0 {
+	if f.watch[ByClient].book.blocked.Load() > 0 {
+		c := f.clientKey(client)
+		if b, blocked := f.blockOf(&c); blocked {
+			return b, true
+		}
+	}
+	if f.watch[ByRecipient].book.blocked.Load() == 0 {
 		return Block{}, false
 	}
-	now := f.clock.now()
-	c := f.clientKey(client)
-	if b, blocked := f.blockOf(&c, now); blocked {
-		return b, true
-	}
 	r := f.textKey(ByRecipient, recipient)
-	return f.blockOf(&r, now)
+	return f.blockOf(&r)
 }
 
 // BlockedSubject reports whether notifications with this subject are blocked
@@ -36,19 +36,20 @@ func (f *Flood) BlockedSubject(client netip.Addr, s Subject) (Block, bool) {
 		return Block{}, false
 	}
 	k := f.subjectKey(client, &s)
-	return f.blockOf(&k, f.clock.now())
+	return f.blockOf(&k)
 }
 
-func (f *Flood) blockOf(k *key, now int64) (Block, bool) {
+func (f *Flood) blockOf(k *key) (Block, bool) {
 	b := &f.watch[k.kind].book
-	if k.sum == 0 || b.blocked.Load() == 0 {
-		return Block{}, false
-	}
 	s := b.shard(k.sum)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r := s.m[k.sum]
-	if r == nil || !r.runs(now) {
+	if r == nil || !r.blocked {
+		return Block{}, false
+	}
+	now := f.clock.now()
+	if !r.runs(now) {
 		return Block{}, false
 	}
 	return Block{Kind: k.kind, Name: r.name, Count: r.count, Left: time.Duration(r.until - now)}, true

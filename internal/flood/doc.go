@@ -34,23 +34,29 @@
 // most: what comes from a single source, or is aimed at a single victim, is
 // that one's surge or block, and nobody else's bounces are put off for it.
 //
-// # Blocks
+// # Surges and blocks
+//
+// A surge ends by itself, when fewer than half the events are counted that began
+// it, or with the block that it grows into. What comes in a surge counts on.
 //
 // A block lasts Rules.Block, and twice as long each time the key floods again,
 // up to MaxBlock; it is forgotten MaxBlock after its end. What comes meanwhile
 // counts for no key at all: it neither prolongs the block nor has others
-// blocked. When the block ends the key starts from zero.
+// blocked. When the block ends the key starts from zero. (Events that other
+// goroutines count at the very moment at which a block begins may be left.)
 //
 // # Bounds
 //
 // [Ceiling] is the memory of it all, whatever comes: small sites need a few
 // kilobytes, and tables grow with the number of keys. At the ceiling the key
-// with the fewest events of eight makes room for a new one (the one that has
-// been quiet for longest among equals), so that E events in a window from ever
-// new keys on a table of N places push out keys with about E/N events, never a
-// block, and never one about to become a block. The places of blocks are
-// bounded, too: when they are taken, the block goes that ends soonest (of the
-// sixty-fourth part of all that the new one falls into).
+// with the fewest events of eight makes room for a new one (of several the one
+// that has been quiet for longest). So E events in a window, from ever new keys
+// on a table of N places, push out keys with some E/N events of their own: at
+// 10,000 a second, keys with five events in two minutes. They never push out a
+// block. The places of blocks are bounded, too: when they are taken, blocks that
+// are over go first, and then the one that ends soonest, of the sixty-fourth
+// part of all that the new one falls into; so bounded is also the memory of
+// blocks that are over.
 //
 // Which keys share eight places depends on a secret: nobody can choose keys
 // that push out, or are taken for, another's.

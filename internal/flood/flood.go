@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Ceiling is the memory that a Flood takes at most, in octets: 29 MiB of
-// counters and 16 MiB of keys to show and to block.
+// Ceiling is the memory that a Flood keeps at most, in octets: 29 MiB of
+// counters and 16 MiB of keys to show and to block. While a table grows the
+// garbage collector may have as much of its former size to collect.
 const Ceiling = 45 << 20
 
 // Places in the tables, of 32 octets each, and in the books of blocks and hot
@@ -147,7 +148,7 @@ func (f *Flood) Acquitted(client netip.Addr, recipient string) {
 func (f *Flood) UnprovenSubject(client netip.Addr, s Subject) {
 	now := f.clock.now()
 	c, k := f.clientKey(client), f.subjectKey(client, &s)
-	if _, blocked := f.blockOf(&c, now); !blocked && !f.refused(&k, now) {
+	if _, blocked := f.blockOf(&c); !blocked && !f.refused(&k, now) {
 		f.count(&k, f.limits.Load(), now)
 	}
 }

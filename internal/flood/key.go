@@ -38,7 +38,7 @@ const (
 type key struct {
 	kind    Kind
 	sum     uint64 // 0: no key, nothing is counted
-	client  netip.Prefix
+	client  netip.Addr
 	text    string // address or domain
 	subject *Subject
 }
@@ -55,31 +55,31 @@ func network(client netip.Addr) netip.Prefix {
 	return p
 }
 
-// appendNetwork writes the network, which tells IPv4 from IPv6 by its length.
-func appendNetwork(b []byte, p netip.Prefix) []byte {
-	if a := p.Addr(); a.Is4() {
-		v4 := a.As4()
+// appendNetwork writes the network: three octets of IPv4, eight of IPv6.
+func appendNetwork(b []byte, client netip.Addr) []byte {
+	if client.Is4() || client.Is4In6() {
+		v4 := client.As4()
 		return append(b, v4[:3]...)
 	}
-	v6 := p.Addr().As16()
+	v6 := client.As16()
 	return append(b, v6[:8]...)
 }
 
 func (f *Flood) clientKey(client netip.Addr) key {
-	k := key{kind: ByClient, client: network(client)}
-	if k.client.IsValid() {
+	k := key{kind: ByClient, client: client}
+	if client.IsValid() {
 		var buf [16]byte
-		k.sum = siphash(&f.secret, appendNetwork(append(buf[:0], byte(ByClient)), k.client))
+		k.sum = siphash(&f.secret, appendNetwork(append(buf[:0], byte(ByClient)), client))
 	}
 	return k
 }
 
 func (f *Flood) subjectKey(client netip.Addr, s *Subject) key {
-	k := key{kind: BySubject, client: network(client), subject: s}
-	if k.client.IsValid() && s.sum != 0 {
+	k := key{kind: BySubject, client: client, subject: s}
+	if client.IsValid() && s.sum != 0 {
 		var buf [24]byte
 		b := binary.LittleEndian.AppendUint64(append(buf[:0], byte(BySubject)), s.sum)
-		k.sum = siphash(&f.secret, appendNetwork(b, k.client))
+		k.sum = siphash(&f.secret, appendNetwork(b, client))
 	}
 	return k
 }
@@ -128,9 +128,9 @@ func appendLower(b []byte, s string) []byte {
 func (k *key) name() string {
 	switch k.kind {
 	case ByClient:
-		return "client " + k.client.String()
+		return "client " + network(k.client).String()
 	case BySubject:
-		return "subject " + k.client.String() + fmt.Sprintf(" %016x", k.subject.sum)
+		return "subject " + network(k.client).String() + fmt.Sprintf(" %016x", k.subject.sum)
 	}
 	return k.kind.String() + " " + shown(k.text)
 }

@@ -10,41 +10,40 @@ import (
 func siphash(secret *[16]byte, p []byte) uint64 {
 	k0 := binary.LittleEndian.Uint64(secret[:8])
 	k1 := binary.LittleEndian.Uint64(secret[8:])
-	s := sip{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
-	length := uint64(len(p))
+	v0, v1 := k0^0x736f6d6570736575, k1^0x646f72616e646f6d
+	v2, v3 := k0^0x6c7967656e657261, k1^0x7465646279746573
+	last := uint64(len(p)) << 56
 	for ; len(p) >= 8; p = p[8:] {
-		s.word(binary.LittleEndian.Uint64(p))
+		m := binary.LittleEndian.Uint64(p)
+		v3 ^= m
+		v0, v1, v2, v3 = sipround(v0, v1, v2, v3)
+		v0, v1, v2, v3 = sipround(v0, v1, v2, v3)
+		v0 ^= m
 	}
-	last := length << 56
 	for i, b := range p {
 		last |= uint64(b) << (8 * i)
 	}
-	s.word(last)
-	s.v2 ^= 0xff
+	v3 ^= last
+	v0, v1, v2, v3 = sipround(v0, v1, v2, v3)
+	v0, v1, v2, v3 = sipround(v0, v1, v2, v3)
+	v0 ^= last
+	v2 ^= 0xff
 	for range 4 {
-		s.round()
+		v0, v1, v2, v3 = sipround(v0, v1, v2, v3)
 	}
-	return max(s.v0^s.v1^s.v2^s.v3, 1)
+	return max(v0^v1^v2^v3, 1)
 }
 
-type sip struct{ v0, v1, v2, v3 uint64 }
-
-func (s *sip) word(m uint64) {
-	s.v3 ^= m
-	s.round()
-	s.round()
-	s.v0 ^= m
-}
-
-func (s *sip) round() {
-	s.v0 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
-	s.v0 = bits.RotateLeft64(s.v0, 32)
-	s.v2 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 16) ^ s.v2
-	s.v0 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 21) ^ s.v0
-	s.v2 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
-	s.v2 = bits.RotateLeft64(s.v2, 32)
+func sipround(v0, v1, v2, v3 uint64) (w0, w1, w2, w3 uint64) {
+	v0 += v1
+	v1 = bits.RotateLeft64(v1, 13) ^ v0
+	v0 = bits.RotateLeft64(v0, 32)
+	v2 += v3
+	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	v0 += v3
+	v3 = bits.RotateLeft64(v3, 21) ^ v0
+	v2 += v1
+	v1 = bits.RotateLeft64(v1, 17) ^ v2
+	v2 = bits.RotateLeft64(v2, 32)
+	return v0, v1, v2, v3
 }

@@ -11,7 +11,8 @@ import (
 // Event is what happened to a key.
 type Event uint8
 
-// The events. Of senders, surges are alarms.
+// The events. Of senders, surges are alarms. A surge that grows into a block ends
+// with it, without an event of its own.
 const (
 	BlockBegan Event = iota + 1
 	BlockEnded
