@@ -106,3 +106,29 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 }
+
+// TestQuietGo: of keys with as many events, the one goes that has been quiet for
+// longest, not the one that came first.
+func TestQuietGo(t *testing.T) {
+	counts := newTable(1 << 10)
+	const quarter = int64(30 * time.Second)
+	at := func(second int) int64 { return 1 + int64(second)*int64(time.Second) }
+	key := func(i int) uint64 { return uint64(i) * stripes }
+	counts.add(key(1), at(0), quarter)
+	for i := 2; i <= 8; i++ {
+		counts.add(key(i), at(1), quarter)
+		counts.add(key(i), at(i), quarter)
+	}
+	counts.add(key(1), at(50), quarter)
+	counts.add(key(5), at(51), quarter)
+	for i := 20; i < 26; i++ {
+		counts.add(key(i), at(52), quarter)
+		counts.add(key(i), at(53), quarter)
+	}
+	if n := counts.peek(key(1), at(54), quarter); n != 2 {
+		t.Errorf("the latest to be heard of has %d events, want 2", n)
+	}
+	if n := counts.peek(key(5), at(54), quarter); n != 3 {
+		t.Errorf("the hottest has %d events, want 3", n)
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -286,49 +285,6 @@ func TestSubjectOfBlocked(t *testing.T) {
 	}
 }
 
-// TestDomainSurge: a flood from many to many is the domain's, and ends.
-func TestDomainSurge(t *testing.T) {
-	s := newSite(t, nil)
-	send := func(n int, within time.Duration) {
-		for i := range n {
-			s.Unproven(host(byte(i), 1), fmt.Sprintf("user%d@Example.com", i))
-			s.wait(within / time.Duration(n))
-		}
-	}
-	send(199, time.Minute)
-	s.expectSurge("after 199", other, "a@example.com", None)
-	send(1, 0)
-	s.expectSurge("after 200", other, "a@EXAMPLE.com", ByDomain)
-	s.expectSurge("another domain", other, "a@example.org", None)
-	for range 5 {
-		send(140, 2*time.Minute)
-	}
-	s.expectSurge("at two thirds of the rate", other, "a@example.com", ByDomain)
-	send(60, 2*time.Minute)
-	send(60, 2*time.Minute)
-	s.expectSurge("below half the rate", other, "a@example.com", None)
-	s.expectTold("domain example.com: surge began", "domain example.com: surge ended")
-	send(100, 0)
-	s.expectSurge("below the whole again", other, "a@example.com", None)
-}
-
-// TestShareOfDomain: neither one client nor one recipient makes a domain surge.
-func TestShareOfDomain(t *testing.T) {
-	s := newSite(t, func(r *Rules) { r.RecipientThreshold = 1000 })
-	s.flood(host(2, 1), "example.com", 400, time.Second)
-	s.expectSurge("one client", other, "a@example.com", None)
-	for i := range 250 {
-		s.Unproven(host(3, byte(i)).Next(), "alice@example.org")
-		s.Unproven(netip.AddrFrom4([4]byte{198, 51, byte(i), 1}), "alice@example.org")
-	}
-	s.expectSurge("one recipient", other, "alice@example.org", ByRecipient)
-	s.expectSurge("its domain", other, "bob@example.org", None)
-	for i := range 100 {
-		s.Unproven(netip.AddrFrom4([4]byte{203, 0, byte(i), 1}), fmt.Sprintf("u%d@example.com", i))
-	}
-	s.expectSurge("half of it one client's, half from everywhere", other, "a@example.com", ByDomain)
-}
-
 func TestAcquitted(t *testing.T) {
 	s := newSite(t, nil)
 	for i := range 5000 {
@@ -344,26 +300,6 @@ func TestAcquitted(t *testing.T) {
 	}
 	s.flood(host(2, 1), "example.com", 401, 0)
 	s.expectBlocked("never below zero", host(2, 1), "new@example.com", ByClient)
-}
-
-func TestProvenAlarm(t *testing.T) {
-	s := newSite(t, nil)
-	prove := func(n int) {
-		for range n {
-			s.Proven("Alice@example.com")
-			s.wait(time.Second)
-		}
-	}
-	prove(99)
-	s.expectTold()
-	prove(500)
-	s.expectTold("sender alice@example.com: surge began")
-	s.wait(20 * time.Minute)
-	s.Sweep()
-	s.expectTold("sender alice@example.com: surge ended")
-	prove(100)
-	s.expectTold("sender alice@example.com: surge began")
-	s.expectSurge("the sender as recipient", other, "alice@example.com", None)
 }
 
 func TestSetRules(t *testing.T) {
@@ -382,6 +318,28 @@ func TestSetRules(t *testing.T) {
 	s.expectBlocked("a block that ran", host(2, 1), "a@example.com", ByClient)
 	s.flood(other, "example.com", 300, 0)
 	s.expectBlocked("the new window", other, "a@example.com", ByClient)
+
+	for range 2 {
+		for range 40 {
+			s.Unproven(netip.Addr{}, "alice@example.com")
+		}
+		r.RecipientWindow = time.Hour
+		s.SetRules(r)
+	}
+	s.expectBlocked("its window changed once", host(77, 1), "alice@example.com", None)
+	for range 11 {
+		s.Unproven(netip.Addr{}, "alice@example.com")
+	}
+	s.expectBlocked("and then stayed", host(77, 1), "alice@example.com", ByRecipient)
+	for range 40 {
+		s.Unproven(netip.Addr{}, "bob@example.com")
+	}
+	r.RecipientWindow = time.Minute
+	s.SetRules(r)
+	for range 40 {
+		s.Unproven(netip.Addr{}, "bob@example.com")
+	}
+	s.expectBlocked("another window for recipients", host(77, 1), "bob@example.com", None)
 }
 
 // TestOff: with a rule switched off nothing comes of it.
@@ -429,79 +387,4 @@ func TestThresholdOfOne(t *testing.T) {
 	s.Unproven(other, "a@example.com")
 	s.expectBlocked("two", other, "a@example.com", ByClient)
 	s.expectBlocked("two", host(1, 1), "a@example.com", ByRecipient)
-}
-
-func TestConcurrent(t *testing.T) {
-	f := New(Options{Rules: defaults(), Now: time.Now, Report: func(Change) {}})
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 3000 {
-				client, r := host(byte(i%7), byte(g)), fmt.Sprintf("user%d@example.com", i%300)
-				f.Blocked(client, r)
-				f.Surge(client, r)
-				s := f.Subject(r)
-				f.BlockedSubject(client, s)
-				f.Unproven(client, r)
-				f.UnprovenSubject(client, s)
-				f.Proven(r)
-				switch i % 500 {
-				case 0:
-					f.Sweep()
-				case 100:
-					f.Hottest(10)
-				case 200:
-					f.Unblock("192.0.3.1")
-				case 300:
-					rules := defaults()
-					rules.Window += time.Duration(g) * time.Second
-					f.SetRules(rules)
-				case 400:
-					f.Blocks()
-					f.Acquitted(client, r)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for kind := ByClient; kind < kinds; kind++ {
-		b := &f.watch[kind].book
-		var blocked, surging int64
-		for i := range b.shards {
-			for _, r := range b.shards[i].m {
-				if r.blocked {
-					blocked++
-				}
-				if r.surging {
-					surging++
-				}
-			}
-		}
-		if blocked != b.blocked.Load() || surging != b.surging.Load() {
-			t.Errorf("%v: %d blocked and %d surging, counted %d and %d", kind, blocked, surging, b.blocked.Load(), b.surging.Load())
-		}
-	}
-	if n := f.Blocks(); n[ByClient]+n[ByRecipient] == 0 {
-		t.Errorf("blocks %v, want some", n)
-	}
-}
-
-// TestConcurrentCount: no event of many goroutines is lost.
-func TestConcurrentCount(t *testing.T) {
-	s := newSite(t, func(r *Rules) { r.Threshold, r.Surge = 8000, 0 })
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 1000 {
-				s.Unproven(host(2, byte(g)), fmt.Sprintf("u%d@example.com", i))
-			}
-		})
-	}
-	wg.Wait()
-	s.expectBlocked("after 8000", host(2, 1), "new@example.com", None)
-	s.Unproven(host(2, 1), "new@example.com")
-	s.expectBlocked("after 8001", host(2, 1), "new@example.com", ByClient)
-	if slices.ContainsFunc(s.told, func(c Change) bool { return c.Kind != ByClient }) {
-		t.Errorf("reports: %+v", s.told)
-	}
 }

@@ -87,11 +87,12 @@ func (w *words) read(subject string) {
 func (w *words) rune(r rune) {
 	switch {
 	case unicode.IsLetter(r) || unicode.IsMark(r):
-		if s := scriptOf(r); s != w.script {
+		lower := unicode.ToLower(r)
+		if s := scriptOf(lower); s != w.script {
 			w.endToken()
 			w.script = s
 		}
-		w.letter(r)
+		w.letter(r, lower)
 	case unicode.IsNumber(r):
 		if w.script != spaced {
 			w.endToken()
@@ -112,8 +113,7 @@ func (w *words) rune(r rune) {
 	}
 }
 
-func (w *words) letter(r rune) {
-	lower := unicode.ToLower(r)
+func (w *words) letter(r, lower rune) {
 	if w.small && lower != r {
 		w.turns++
 	}
@@ -150,10 +150,10 @@ func scriptOf(r rune) script {
 	case r < 0x0E00:
 		return spaced
 	case r <= 0x0EFF, // Thai, Lao
-		0x1000 <= r && r <= 0x11FF, // Myanmar to Hangul
-		0x1780 <= r && r <= 0x17FF, // Khmer
-		0x2E80 <= r && r <= 0xA4CF, // CJK
-		0xA960 <= r && r <= 0xD7FF, // Hangul
+		0x1000 <= r && r <= 0x11FF,                             // Myanmar to Hangul
+		0x1780 <= r && r <= 0x17FF,                             // Khmer
+		0x2E80 <= r && r <= 0xA4CF,                             // CJK
+		0xA960 <= r && r <= 0xA97F, 0xAC00 <= r && r <= 0xD7FF, // Hangul
 		0xF900 <= r && r <= 0xFAFF, 0xFF66 <= r && r <= 0xFFDC,
 		0x20000 <= r && r <= 0x3FFFF:
 		return spaceless
