@@ -83,6 +83,7 @@ func (t *transaction) recipient(to, args, resolved, queueID string) *milter.Resp
 	r := &recipient{facts: t.message.Recipient(to), args: args, resolved: resolved}
 	r.plain, _ = t.message.Untag(&r.facts)
 	v := t.judgeRecipient(r)
+	t.message.CountRecipient(&r.facts, v)
 	t.took += t.server.now().Sub(begun)
 	if v.WouldRefuse() {
 		t.record(v, queueID, to)
@@ -132,8 +133,12 @@ func (t *transaction) hold(r *recipient) *milter.Response {
 // we sign it, the MTA does not know its users by their tagged addresses.
 func (t *transaction) unknown(to string) {
 	f := t.message.Recipient(to)
-	if t.message.Kind == policy.InboundNull && f.AsSigned() {
+	switch {
+	case t.message.Kind != policy.InboundNull:
+	case f.AsSigned():
 		t.server.observer.TagRefused(to)
+	default:
+		t.message.CountRecipient(&f, policy.Verdict{})
 	}
 }
 
@@ -328,6 +333,18 @@ func (t *transaction) record(v policy.Verdict, queueID string, to ...string) {
 		Client: t.message.Client().Addr, From: t.message.Sender, To: to,
 		Verdict: v, Took: t.took,
 	})
+}
+
+// count counts a message that has come to its end.
+func (t *transaction) count() {
+	if !t.message.Kind.Untrusted() || len(t.recipients) == 0 || t.failed {
+		return
+	}
+	facts := make([]*policy.Facts, len(t.recipients))
+	for i, r := range t.recipients {
+		facts[i] = &r.facts
+	}
+	t.message.CountMessage(facts)
 }
 
 // addresses lists the recipients that are held, as they were given.

@@ -42,7 +42,7 @@ func (k *knowledge) watchSPF(ctx context.Context) {
 
 // readSPF reports whether the record could be read, or there is none.
 func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
-	resolver, err := spf.SystemDNS("/etc/resolv.conf")
+	resolver, err := spfResolver(k.cfg.Load())
 	if err != nil {
 		k.failed("read SPF", err)
 		return false
@@ -54,6 +54,14 @@ func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
 	}
 	k.grace.SetSPF(domain, othersBySPF(f, k.cfg.Load().Domains.Empty()), k.now())
 	return true
+}
+
+// spfResolver asks the servers of [origin] resolvers, else the system's.
+func spfResolver(cfg *config.Config) (*spf.DNS, error) {
+	if len(cfg.Origin.Resolvers) > 0 {
+		return spf.NewDNS(cfg.Origin.Resolvers...), nil
+	}
+	return spf.SystemDNS(resolvConf)
 }
 
 // othersBySPF names who else may send, "" for nobody. A domain that is only

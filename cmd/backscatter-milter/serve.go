@@ -22,6 +22,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/admin"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
@@ -78,6 +79,7 @@ type daemon struct {
 	metrics *metrics.Metrics
 	known   *knowledge // of the site; outlives reloads
 	lists   *lists     // DNS lists
+	floods  *flood.Flood
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -115,6 +117,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: d.known.storeFailures,
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
+		FloodBlocks:   d.floodBlocks,
 	})
 	var err error
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
@@ -125,6 +128,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		return nil, errors.Join(err, d.known.close())
 	}
 	d.lists = newLists(cfg, j, d.metrics, now)
+	d.floods = newFloods(cfg, j, d.metrics, now)
 	judge, err := d.prepare(first)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -151,7 +155,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 
 // prepare makes what mail is judged by under the given settings.
 func (d *daemon) prepare(s *settings) (*milter.Settings, error) {
-	s.policy = policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder})
+	s.policy = policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder, Floods: d.floods})
 	return milter.NewSettings(s.policy)
 }
 
@@ -254,6 +258,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 	background, end := context.WithCancel(context.Background())
 	d.known.run(background)
+	go d.sweepFloods(background)
 	d.introduce()
 	err := d.wait(ctx, hangup, failed)
 	return errors.Join(err, d.stop(end))

@@ -8,6 +8,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
@@ -51,6 +52,7 @@ type Explained struct {
 	ByRecord bool             `json:"strict_by_record"` // and so does absence from the record of sent mail
 	Tag      string           `json:"tag"`              // "valid key=3 days-left=7"
 	Origin   ExplainedOrigin  `json:"origin"`
+	Flood    string           `json:"flood"` // "client-blocked", "domain-surge"; "" for none
 	Rows     []ExplainedRow   `json:"rows"`
 	Verdict  ExplainedVerdict `json:"verdict"`
 }
@@ -209,6 +211,9 @@ func (f *Facts) explain(v Verdict) Explained {
 			row.Applies, row.Decides, row.Action = true, true, v.Action
 		}
 		x.Rows = append(x.Rows, row)
+	}
+	if f.flood.by != flood.None {
+		x.Flood = f.flood.String()
 	}
 	a := f.Origin()
 	x.Origin.Evidence, x.Origin.Why = a.Evidence, a.Why

@@ -100,6 +100,9 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 			st := step{row: r, answer: f.ask(r, stage >= early)}
 			if st.answer != No {
 				st.action = s.resolve(i, d, f.Address)
+				if r.reason == Flood {
+					st.action = f.temper(d.action[i], st.action)
+				}
 				if memo && r.reason != OriginForeign && !accepts(st.action) {
 					st.action = config.ActionMark
 				}

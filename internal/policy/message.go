@@ -8,6 +8,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
@@ -29,6 +30,9 @@ type Message struct {
 	result      *classify.Result // with the class
 	signals     string           // what spoke for it
 	author      string           // address in its From field
+	subject     string           // value of its Subject field
+	subjectKey  flood.Subject    // of subject, once read
+	subjectRead bool
 	listing     listing
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
@@ -70,8 +74,8 @@ func (m *Message) Header(name, value string) {
 		m.outscatter.header(name, value)
 		return
 	}
-	if m.judgeable() && m.author == "" && strings.EqualFold(name, "From") {
-		m.author = fieldAddress(value)
+	if m.judgeable() {
+		m.describe(name, value)
 	}
 	if !m.judgeable() || !m.settings.headers {
 		return
@@ -85,6 +89,18 @@ func (m *Message) Header(name, value string) {
 				m.exempt[d] = true
 			}
 		}
+	}
+}
+
+// describe takes what the message says of itself. Of several fields of a name the
+// first counts.
+func (m *Message) describe(name, value string) {
+	const longest = 4096 // octets of a subject that are looked at
+	switch {
+	case m.author == "" && strings.EqualFold(name, "From"):
+		m.author = fieldAddress(value)
+	case m.subject == "" && strings.EqualFold(name, "Subject"):
+		m.subject = strings.Clone(value[:min(len(value), longest)])
 	}
 }
 
@@ -176,6 +192,8 @@ type Facts struct {
 
 	origin      origin.Answer
 	originKnown bool
+	flood       inFlood
+	counted     bool // for floods
 }
 
 // Tag is what the recipient's BATV tag says.

@@ -24,6 +24,7 @@ type Settings struct {
 	site    Site
 	lists   Lists   // nil: none is asked
 	origins Origins // nil: nothing but tags is known
+	floods  Floods  // nil: nothing is counted
 
 	thorough bool // find out everything, not only what decides
 }
@@ -34,6 +35,7 @@ type Sources struct {
 	Site    Site
 	Lists   Lists
 	Origins Origins
+	Floods  Floods
 }
 
 // NewSettings resolves the configuration into Settings. The keyring may be nil
@@ -51,6 +53,7 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings
 		site:    from.Site,
 		lists:   from.Lists,
 		origins: from.Origins,
+		floods:  from.Floods,
 	}
 	for i := range cfg.DomainSettings {
 		t := &cfg.DomainSettings[i]

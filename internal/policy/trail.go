@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
@@ -58,6 +59,9 @@ func (v Verdict) Evidence() string {
 	m := v.Facts.message
 	if m.signals != "" {
 		e += " class=" + m.signals
+	}
+	if v.Facts.flood.by != flood.None {
+		e += " flood=" + v.Facts.flood.String()
 	}
 	if v.Facts.originKnown {
 		e += " origin=" + describeOrigin(v.Facts.origin)
