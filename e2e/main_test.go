@@ -14,6 +14,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/opendkim"
 )
 
 // outfit is what the process outside the namespaces prepares, because it needs
@@ -84,6 +85,7 @@ func prepare() (outfit, error) {
 		"sendmail":   mta.SendmailPackages(),
 		"exim":       mta.EximPackages(),
 		"miltertest": {"miltertest"},
+		"opendkim":   opendkim.Packages(),
 	} {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
 		o.Packages[name] = files
