@@ -155,6 +155,9 @@ func relayedForOthers(d *desk) {
 	}
 	srs.more = "Return-Path: <" + rewritten + ">\r\n"
 	d.notForeign(client, rewritten, d.bounceOf(srs))
+	// forwarded by another host of ours: no record, and yet such mail exists
+	srs.to, srs.id = "victim@example.org", "elsewhere-"+srs.id
+	d.notForeign(client, rewritten, d.bounceOf(srs))
 	// an alias that leads away: the reverse-path is the outsider's, but some
 	// servers bounce to whom the message was addressed to, or to its author
 	alias := original{from: outsider, to: "news@example.com", id: "alias-" + d.token + "@example.org", date: date}

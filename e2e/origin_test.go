@@ -133,7 +133,8 @@ func originOtherUser(d *desk) {
 }
 
 // Mail without a Message-ID gets one from the server, with the queue id in it:
-// Sendmail does so after the milter has seen it, Postfix for sendmail(1).
+// in Sendmail after the milter has seen it, so that only the queue id is on
+// record; in Postfix, which does so for sendmail(1), before.
 func originQueueID(d *desk) {
 	message := original{from: alice, to: stranger, date: time.Now(), more: "X-Token: " + d.token + "\r\n"}.message()
 	if d.mta.Name() == "postfix" {
