@@ -6,14 +6,14 @@ go 1.26.0
 require (
 	github.com/backscatter-milter/backscatter-milter v0.0.0
 	github.com/d--j/go-milter v0.10.2
+	github.com/miekg/dns v1.1.73
+	go.etcd.io/bbolt v1.5.0
 	golang.org/x/sys v0.49.0
 )
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/emersion/go-message v0.18.2 // indirect
-	github.com/miekg/dns v1.1.73 // indirect
-	go.etcd.io/bbolt v1.5.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )

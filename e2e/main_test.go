@@ -14,6 +14,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/opendkim"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/rbldnsd"
 )
 
@@ -86,6 +87,7 @@ func prepare() (outfit, error) {
 		"exim":       mta.EximPackages(),
 		"rbldnsd":    rbldnsd.Packages(),
 		"miltertest": {"miltertest"},
+		"opendkim":   opendkim.Packages(),
 	} {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
 		o.Packages[name] = files

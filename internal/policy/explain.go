@@ -112,22 +112,22 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOpti
 			m.Accept(&facts[i], verdicts[i])
 		}
 	}
-	m.read(message, to, &x)
-	stages := []Stage{AtEOM}
 	if s.Stage == config.StageData {
-		stages = []Stage{AtData, AtEOM}
+		for i := range facts {
+			if !verdicts[i].Decided() {
+				verdicts[i] = Judge(&facts[i], AtData)
+			}
+		}
 	}
+	m.read(message, to, &x)
 	var left []Verdict // of those whom the message would come for
 	for i := range facts {
 		f, v := &facts[i], &verdicts[i]
-		refused := v.Refuses()
-		for _, stage := range stages {
-			if !v.Decided() {
-				*v = Judge(f, stage)
-			}
+		if !v.Decided() {
+			*v = Judge(f, AtEOM)
 		}
 		x.Recipients = append(x.Recipients, f.explain(*v))
-		if !refused {
+		if !v.Refuses() || v.Stage != AtRcpt {
 			left = append(left, *v)
 		}
 	}

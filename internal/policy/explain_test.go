@@ -81,6 +81,27 @@ func TestExplainStrict(t *testing.T) {
 	}
 }
 
+// The header that is foretold is the one that the message would get: what was
+// decided before the message came says nothing of its class.
+func TestExplainHeader(t *testing.T) {
+	for _, tc := range []struct{ toml, tagged, want string }{
+		{"", "yes", "accept; reason=tag-valid; class=unknown; origin=tag"},
+		{"", "", "mark; reason=tag-missing; class=bounce; origin=unknown"},
+		{"stage = \"data\"\n", "", "mark; reason=tag-missing; class=unknown; origin=unknown"},
+		{"[exempt]\nrecipients = [\"a@example.com\"]\n", "", "accept; reason=exempt; class=unknown; origin=unknown"},
+	} {
+		s := testSettings(t, tc.toml)
+		to := "a@example.com"
+		if tc.tagged != "" {
+			to = s.mustSign(t, to, now)
+		}
+		x := Explain(s, Envelope{Client: outsideClient()}, []string{to}, []byte(sampleBounce), ExplainOptions{Now: now})
+		if x.Verdict.Header != tc.want || x.Recipients[0].Verdict.Header != tc.want || x.Class != "bounce" {
+			t.Errorf("%q: %q and %q, want %q", tc.toml, x.Verdict.Header, x.Recipients[0].Verdict.Header, tc.want)
+		}
+	}
+}
+
 func plainTo(to ...string) func(*Settings) []string {
 	return func(*Settings) []string { return to }
 }

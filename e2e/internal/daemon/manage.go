@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -80,4 +81,56 @@ func (d *Daemon) memory(field string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("no %s in %q", field, status)
+}
+
+// Explanation is what `backscatter-milter explain --json` says of a message
+// with one recipient.
+type Explanation struct {
+	Class      string `json:"class"`
+	Recipients []struct {
+		ByRecord bool `json:"strict_by_record"`
+		Origin   struct {
+			Evidence string `json:"evidence"`
+			Why      string `json:"why"`
+		} `json:"origin"`
+		Rows []struct {
+			Reason  string `json:"reason"`
+			Action  string `json:"action"`
+			Decides bool   `json:"decides"`
+		} `json:"rows"`
+		Verdict ExplainedVerdict `json:"verdict"`
+	} `json:"recipients"`
+	Verdict ExplainedVerdict `json:"verdict"`
+}
+
+// ExplainedVerdict is what becomes of a recipient or a message.
+type ExplainedVerdict struct {
+	Stage  string `json:"stage"`
+	Action string `json:"action"`
+	Reason string `json:"reason"`
+	Reply  string `json:"reply"`
+	Header string `json:"header"` // X-Backscatter but for its id
+}
+
+// Explain asks the running daemon to explain a message.
+func (d *Daemon) Explain(client, from, to, message string) (Explanation, error) {
+	cmd := exec.Command(d.program, "explain", "--json", "--config", d.config(), "--state", d.State(), "--client", client, "--from", from, "--rcpt", to, "-")
+	cmd.Stdin = strings.NewReader(message)
+	var says strings.Builder
+	cmd.Stderr = &says
+	out, err := cmd.Output()
+	if err != nil || !strings.Contains(says.String(), "explained by the running daemon") {
+		return Explanation{}, fmt.Errorf("explain: %w\n%s", err, says.String())
+	}
+	var x Explanation
+	if err := json.Unmarshal(out, &x); err != nil {
+		return Explanation{}, fmt.Errorf("explain --json printed %q: %w", out, err)
+	}
+	return x, nil
+}
+
+// Keep writes a file that the daemon may read, and returns its path.
+func (d *Daemon) Keep(name, content string) (path string, err error) {
+	path = filepath.Join(d.dir, name)
+	return path, os.WriteFile(path, []byte(content), 0o644)
 }
