@@ -30,7 +30,7 @@ func cases() []testCase {
 }
 
 // TestMail runs the cases on all mail servers, one server beside the other, and
-// the scripts of miltertest beside them.
+// the scripts of miltertest and the filters of examples/ beside them.
 func TestMail(t *testing.T) {
 	if here.Skip != "" {
 		t.Skip(here.Skip)
@@ -55,6 +55,10 @@ func TestMail(t *testing.T) {
 	t.Run("miltertest", func(t *testing.T) {
 		t.Parallel()
 		runMiltertest(t, &results)
+	})
+	t.Run("examples", func(t *testing.T) {
+		t.Parallel()
+		runExamples(t, &results)
 	})
 }
 
