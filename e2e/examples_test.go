@@ -31,55 +31,55 @@ type sample struct {
 
 // Symbols of the rules for spam filters, and what they score.
 const (
-	foreign  = "BACKSCATTER_FOREIGN"
-	listed   = "BACKSCATTER_LISTED"
-	notice   = "BACKSCATTER_NOTICE"
-	untagged = "BACKSCATTER_UNTAGGED"
-	unproven = "BACKSCATTER_UNPROVEN"
-	proven   = "BACKSCATTER_PROVEN"
+	symbolForeign  = "BACKSCATTER_FOREIGN"
+	symbolListed   = "BACKSCATTER_LISTED"
+	symbolNotice   = "BACKSCATTER_NOTICE"
+	symbolUntagged = "BACKSCATTER_UNTAGGED"
+	symbolUnproven = "BACKSCATTER_UNPROVEN"
+	symbolProven   = "BACKSCATTER_PROVEN"
 )
 
 func symbolScores() map[string]float64 {
-	return map[string]float64{foreign: 4, listed: 3, notice: 3, untagged: 2, unproven: 0.5, proven: -2}
+	return map[string]float64{symbolForeign: 4, symbolListed: 3, symbolNotice: 3, symbolUntagged: 2, symbolUnproven: 0.5, symbolProven: -2}
 }
 
-// mark is the X-Backscatter field as the daemon writes it.
-func mark(action config.Action, reason policy.Reason, class classify.Class, from origin.Evidence) string {
+// verdictField is the X-Backscatter field as the daemon writes it.
+func verdictField(action config.Action, reason policy.Reason, class classify.Class, from origin.Evidence) string {
 	v := policy.Verdict{Reason: reason, Action: action, Enforced: true}
 	return strings.NewReplacer(
 		"class=unknown", "class="+string(class), "origin=unknown", "origin="+string(from),
 	).Replace(v.Header("MWQX1K2P-1F"))
 }
 
-func samples() []sample {
+func filterSamples() []sample {
 	const accept, marked = config.ActionAccept, config.ActionMark
 	one := func(folder, symbol string, action config.Action, reason policy.Reason, class classify.Class, from origin.Evidence) sample {
-		field := mark(action, reason, class, from)
+		field := verdictField(action, reason, class, from)
 		return sample{name: field, marks: []string{field}, folder: folder, symbol: symbol}
 	}
-	missing := mark(marked, policy.TagMissing, classify.DSN, origin.Unknown)
-	valid := mark(accept, policy.TagValid, classify.DSN, policy.OriginTag)
+	missing := verdictField(marked, policy.TagMissing, classify.DSN, origin.Unknown)
+	valid := verdictField(accept, policy.TagValid, classify.DSN, policy.OriginTag)
 	folded := strings.Replace(missing, "; class", ";\r\n\tclass", 1)
 	return []sample{
 		one("INBOX", "", accept, policy.Exempt, "unknown", origin.Unknown),
-		one("INBOX", proven, accept, policy.TagValid, classify.DSN, policy.OriginTag),
-		one("Junk", foreign, marked, policy.TagForged, "unknown", origin.Unknown),
-		one("Junk", foreign, marked, policy.NeverSends, "unknown", origin.Unknown),
+		one("INBOX", symbolProven, accept, policy.TagValid, classify.DSN, policy.OriginTag),
+		one("Junk", symbolForeign, marked, policy.TagForged, "unknown", origin.Unknown),
+		one("Junk", symbolForeign, marked, policy.NeverSends, "unknown", origin.Unknown),
 		one("INBOX", "", accept, policy.ManyRecipients, "unknown", origin.Unknown),
-		one("Junk", untagged, marked, policy.Flood, classify.Bounce, origin.Unknown),
-		one("INBOX", proven, accept, policy.OriginProven, classify.DSN, origin.DKIM),
-		one("INBOX", proven, accept, policy.OriginProven, classify.AutoReply, origin.Ledger),
-		one("INBOX", proven, accept, policy.OriginProven, classify.Bounce, origin.Correspondent),
+		one("Junk", symbolUntagged, marked, policy.Flood, classify.Bounce, origin.Unknown),
+		one("INBOX", symbolProven, accept, policy.OriginProven, classify.DSN, origin.DKIM),
+		one("INBOX", symbolProven, accept, policy.OriginProven, classify.AutoReply, origin.Ledger),
+		one("INBOX", symbolProven, accept, policy.OriginProven, classify.Bounce, origin.Correspondent),
 		one("INBOX", "", accept, policy.Receipt, classify.Receipt, origin.Unknown),
 		one("INBOX", "", accept, policy.Report, classify.Report, origin.Unknown),
 		one("INBOX", "", accept, policy.Calendar, classify.Calendar, origin.Unknown),
-		one("Junk", foreign, marked, policy.OriginForeign, classify.DSN, origin.Foreign),
-		one("Junk", listed, marked, policy.Listed, classify.AutoReply, origin.Unknown),
-		one("Junk", notice, marked, policy.Challenge, classify.Challenge, origin.Unknown),
-		one("Junk", notice, marked, policy.VirusNotice, classify.VirusNotice, origin.Unknown),
-		one("INBOX", unproven, marked, policy.AutoReply, classify.AutoReply, origin.Unknown),
-		one("Junk", untagged, marked, policy.TagMissing, classify.DSN, origin.Unknown),
-		one("INBOX", unproven, marked, policy.Unproven, classify.Ordinary, origin.Unknown),
+		one("Junk", symbolForeign, marked, policy.OriginForeign, classify.DSN, origin.Foreign),
+		one("Junk", symbolListed, marked, policy.Listed, classify.AutoReply, origin.Unknown),
+		one("Junk", symbolNotice, marked, policy.Challenge, classify.Challenge, origin.Unknown),
+		one("Junk", symbolNotice, marked, policy.VirusNotice, classify.VirusNotice, origin.Unknown),
+		one("INBOX", symbolUnproven, marked, policy.AutoReply, classify.AutoReply, origin.Unknown),
+		one("Junk", symbolUntagged, marked, policy.TagMissing, classify.DSN, origin.Unknown),
+		one("INBOX", symbolUnproven, marked, policy.Unproven, classify.Ordinary, origin.Unknown),
 		one("INBOX", "", accept, policy.Error, "unknown", origin.Unknown),
 
 		// What the configuration wants accepted, and what was held and is released.
@@ -89,9 +89,9 @@ func samples() []sample {
 		one("INBOX", "", config.ActionQuarantine, policy.TagMissing, classify.DSN, origin.Unknown),
 
 		{name: "no field", folder: "INBOX"},
-		{name: "folded", marks: []string{folded}, folder: "Junk", symbol: untagged},
-		{name: "another below", marks: []string{missing, valid}, folder: "Junk", symbol: untagged},
-		{name: "another below, the other way round", marks: []string{valid, missing}, folder: "INBOX", symbol: proven},
+		{name: "folded", marks: []string{folded}, folder: "Junk", symbol: symbolUntagged},
+		{name: "another below", marks: []string{missing, valid}, folder: "Junk", symbol: symbolUntagged},
+		{name: "another below, the other way round", marks: []string{valid, missing}, folder: "INBOX", symbol: symbolProven},
 		{name: "only in what came back", folder: "INBOX", body: "--=_report\nContent-Type: text/plain\n\nNot delivered.\n\n" +
 			"--=_report\nContent-Type: message/rfc822\n\nX-Backscatter: " + missing + "\nFrom: alice@example.com\n\nHello.\n--=_report--\n"},
 	}
@@ -140,7 +140,7 @@ func runExamples(t *testing.T, results *scoreboard) {
 // not been tried on.
 func wantSampleOfEachReason(t *testing.T) {
 	for _, row := range policy.Rows() {
-		if !slices.ContainsFunc(samples(), func(s sample) bool { return strings.Contains(s.name, "; reason="+string(row.Reason)+"; ") }) {
+		if !slices.ContainsFunc(filterSamples(), func(s sample) bool { return strings.Contains(s.name, "; reason="+string(row.Reason)+"; ") }) {
 			t.Errorf("no sample with reason %s", row.Reason)
 		}
 	}
@@ -151,7 +151,7 @@ func runSieve(t *testing.T, b *box.Box, script string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range samples() {
+	for _, s := range filterSamples() {
 		folders, err := sieve.Deliver(s.text())
 		if err != nil {
 			t.Fatal(err)
@@ -168,14 +168,14 @@ func runSpamAssassin(t *testing.T, b *box.Box, rules string) {
 		t.Fatal(err)
 	}
 	var messages []string
-	for _, s := range samples() {
+	for _, s := range filterSamples() {
 		messages = append(messages, s.text())
 	}
 	found, err := filter.Scan(messages)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, s := range samples() {
+	for i, s := range filterSamples() {
 		s.wantSymbol(t, found[i])
 	}
 }
@@ -186,7 +186,7 @@ func runRspamd(t *testing.T, b *box.Box, rules string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(filter.Stop)
-	for _, s := range samples() {
+	for _, s := range filterSamples() {
 		found, err := filter.Scan(s.text())
 		if err != nil {
 			t.Fatal(err)

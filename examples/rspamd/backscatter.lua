@@ -1,15 +1,17 @@
 -- Scores what backscatter-milter has found out.
 --
--- rspamd 3. Put this file into /etc/rspamd/rspamd.local.lua (or have that file
--- load it: dofile("/etc/rspamd/backscatter.lua")), run "rspamadm configtest", and
--- restart rspamd. rspamd has to see mail after the milter: in Postfix's
--- smtpd_milters it stands behind it. Scores can be changed in local.d/groups.conf.
+-- Put this file into /etc/rspamd/rspamd.local.lua (or have that file load it:
+-- dofile("/etc/rspamd/backscatter.lua")), run "rspamadm configtest", and restart
+-- rspamd. Scores can be changed in local.d/groups.conf. rspamd has to see mail after
+-- the milter: in Postfix's smtpd_milters it stands behind it, which it may, since it
+-- never refuses single recipients. It is tested with rspamd 3.4.
 --
--- The field can be believed: backscatter-milter removes every field of that name
--- that mail from outside brings, and puts its own on top; only the topmost is
--- looked at. What your own clients (trusted_networks, authenticated users) send is
--- not looked at, nor is mail that the MTA lets pass while the milter is away; both
--- keep what they brought. So what speaks for a message takes little off.
+-- The field can be believed: backscatter-milter removes the fields of that name
+-- that mail from outside brings (the first 500), and puts its own on top; only the
+-- topmost is looked at. What your own clients (trusted_networks, authenticated
+-- users) send is not looked at, nor is mail that the MTA lets pass while the milter
+-- is away; both keep what they brought. So what speaks for a message takes little
+-- off.
 
 -- Only "mark" adds and only "accept" takes off: where [policy] accepts what a
 -- reason applies to, that is what is wanted; what was held ("quarantine") somebody

@@ -4,10 +4,10 @@
 # where the setting sieve_before names it, and compile it with sievec(1). A user's
 # own script then runs for what is not filed here.
 #
-# The field can be believed: backscatter-milter removes every field of that name
-# that mail from outside brings, and puts its own on top. What your own clients
-# (trusted_networks, authenticated users) send is not looked at, nor is mail that
-# the MTA lets pass while the milter is away; both keep what they brought.
+# The field can be believed: backscatter-milter removes the fields of that name
+# that mail from outside brings (the first 500), and puts its own on top. What your
+# own clients (trusted_networks, authenticated users) send is not looked at, nor is
+# mail that the MTA lets pass while the milter is away; both keep what they brought.
 require ["fileinto", "index", "mailbox", "variables"];
 
 # Only "mark" is asked about. Mail whose action is "accept" is proven ours, or is
