@@ -9,13 +9,13 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/daemon"
 )
 
-// explained names the page that docs/reasons.md can be put at.
-const explained = `explain_url = "https://example.com/reasons#{reason}"
+// explainedReasons names the page that docs/reasons.md can be put at.
+const explainedReasons = `explain_url = "https://example.com/reasons#{reason}"
 never_sends = ["bob@example.com"]`
 
 func reasonCases() []testCase {
 	return []testCase{
-		{name: "never-sends", settings: settings{top: explained, tables: refuseMissing}, run: neverSends},
+		{name: "never-sends", settings: settings{top: explainedReasons, tables: refuseMissing}, run: neverSends},
 		{name: "virus-notice", settings: settings{top: "all_mail_here = true", prepare: signedFor(12 * 24 * time.Hour)}, run: virusNotice},
 	}
 }
