@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/filters"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/opendkim"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/rbldnsd"
@@ -22,7 +24,7 @@ import (
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each server and of miltertest, the paths of the .deb files
+	Packages map[string][]string // of each server, of miltertest and of each filter, the paths of the .deb files
 	Skip     string              // why nothing can be run here
 }
 
@@ -80,15 +82,17 @@ func prepare() (outfit, error) {
 	var built error
 	var wait sync.WaitGroup
 	wait.Go(func() { o.Program, built = build() })
-	var errs []error
-	for name, packages := range map[string][]string{
+	wanted := map[string][]string{
 		"postfix":    mta.PostfixPackages(),
 		"sendmail":   mta.SendmailPackages(),
 		"exim":       mta.EximPackages(),
 		"rbldnsd":    rbldnsd.Packages(),
 		"miltertest": {"miltertest"},
 		"opendkim":   opendkim.Packages(),
-	} {
+	}
+	maps.Copy(wanted, filters.Packages())
+	var errs []error
+	for name, packages := range wanted {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
 		o.Packages[name] = files
 		errs = append(errs, err)
