@@ -89,16 +89,37 @@ func authors(s dkim.Signed, domain string) []string {
 func (f *Finder) elsewhere(q Question, s dkim.Signed) string {
 	id, sent, own := idIn(s.MessageID), dateOf(s.Date), domainOf(q.Recipient)
 	from := authors(s, own)
-	if id == "" || sent.IsZero() || len(from) == 0 || !f.o.Record.Covers(own, sent) {
+	if s.MessageID != "" && id == "" || sent.IsZero() || len(from) == 0 || !f.o.Record.Covers(own, sent) {
 		return ""
 	}
-	to := f.outside(append(reported(q.Message), mentionedIn(s.To)...))
-	for _, author := range append(from, q.Recipient) {
-		if f.onRecord(author, id) != "" || slices.ContainsFunc(to, func(a string) bool { return f.o.Record.WithoutID(author, a) }) {
-			return ""
-		}
+	passed := f.passedByID(q, s, id)
+	if s.MessageID == "" {
+		passed = f.passedByTo(s)
+	}
+	if slices.ContainsFunc(append(from, q.Recipient), passed) {
+		return ""
 	}
 	return "a bounce of mail of " + sent.UTC().Format(time.DateOnly) + ", proven by DKIM, is about mail that did not pass here"
+}
+
+// passedByID reports of an author whether a message of that id may have passed
+// here.
+func (f *Finder) passedByID(q Question, s dkim.Signed, id string) func(author string) bool {
+	to := f.outside(append(reported(q.Message), mentionedIn(s.To)...))
+	return func(author string) bool {
+		return f.onRecord(author, id) != "" ||
+			slices.ContainsFunc(to, func(a string) bool { return f.o.Record.WithoutID(author, a) })
+	}
+}
+
+// passedByTo does the same where the id is not signed, as many signers leave it
+// (RFC 6376, section 5.4.1): the author wrote to nobody whom the signed To names.
+// Where it names nobody elsewhere nothing can be said.
+func (f *Finder) passedByTo(s dkim.Signed) func(author string) bool {
+	to := f.outside(mentionedIn(s.To))
+	return func(author string) bool {
+		return len(to) == 0 || slices.ContainsFunc(to, func(a string) bool { return f.o.Record.WroteDomain(author, domainOf(a)) })
+	}
 }
 
 // idIn is the id of a Message-ID field, "" if it has none or blanks in it.
