@@ -25,6 +25,7 @@ type transaction struct {
 	id         uint64
 	recipients []*recipient
 	held       int               // octets of recipients
+	others     bool              // it has recipients who are not held, since nothing is judged or changed for them
 	brought    int               // verdict headers that came with the message
 	undecided  bool              // what the message is may decide of a recipient
 	scanner    *classify.Scanner // reads it then; nil before the first header field and once the class is known
@@ -115,6 +116,7 @@ func (t *transaction) judgeRecipient(r *recipient) policy.Verdict {
 // cannot be told to come in pieces: what is too much of it keeps its tags.
 func (t *transaction) hold(r *recipient) *milter.Response {
 	if t.message.Kind != policy.InboundNull && !r.facts.Ours() {
+		t.others = true
 		return milter.RespContinue
 	}
 	if t.held += r.size(); t.held > maxHeld {
@@ -192,7 +194,10 @@ func (t *transaction) verdict(stage policy.Stage) policy.Verdict {
 	if t.failed {
 		return t.message.Failure(stage)
 	}
-	verdicts := make([]policy.Verdict, 0, len(t.recipients))
+	verdicts := make([]policy.Verdict, 0, len(t.recipients)+1)
+	if t.others {
+		verdicts = append(verdicts, policy.Verdict{})
+	}
 	for _, r := range t.recipients {
 		if !r.verdict.Decided() {
 			r.verdict = policy.Judge(&r.facts, stage)
