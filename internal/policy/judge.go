@@ -99,7 +99,7 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 			early := s.earliest(*r)
 			st := step{row: r, answer: f.ask(r, stage >= early)}
 			if st.answer != No {
-				st.action = s.resolve(i, d, f.Address)
+				st.action = s.resolve(i, d, f.bare())
 				if memo && r.reason != OriginForeign && !accepts(st.action) {
 					st.action = config.ActionMark
 				}

@@ -25,7 +25,8 @@ type Settings struct {
 	lists   Lists   // nil: none is asked
 	origins Origins // nil: nothing but tags is known
 
-	thorough bool // find out everything, not only what decides
+	thorough bool          // find out everything, not only what decides
+	patience time.Duration // with lists; longestWait but in tests
 }
 
 // Sources are what facts are found out from. Only the Site is needed: rows whose
@@ -51,6 +52,8 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings
 		site:    from.Site,
 		lists:   from.Lists,
 		origins: from.Origins,
+
+		patience: longestWait,
 	}
 	for i := range cfg.DomainSettings {
 		t := &cfg.DomainSettings[i]
