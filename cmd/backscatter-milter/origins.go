@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/dkim"
@@ -27,10 +29,32 @@ func (k *knowledge) openLedger(cfg *config.Config) *ledger.Ledger {
 	return l
 }
 
+// record is the ledger as origins ask it. It covers no time in which hands were
+// off a domain, of which the ledger itself does not know.
+type record struct {
+	*ledger.Ledger
+	known *knowledge
+}
+
+func (k *knowledge) record() record { return record{k.ledger, k} }
+
+// Covers is Ledger.Covers.
+func (r record) Covers(domain string, t time.Time) bool {
+	if !r.Ledger.Covers(domain, t) {
+		return false
+	}
+	for _, gap := range r.known.grace.Status(domain, r.known.now()).Recording.Gaps {
+		if !t.Before(gap.From.Add(-ledger.Skew)) && !t.After(gap.To.Add(ledger.Skew)) {
+			return false
+		}
+	}
+	return true
+}
+
 // finder makes what finds out whether originals are ours under the settings.
 func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 	o := origin.Options{
-		Record: k.ledger, Ours: k.isOurs(cfg), Relays: append([]string{hostName()}, cfg.OurRelays...),
+		Record: k.record(), Ours: k.isOurs(cfg), Relays: append([]string{hostName()}, cfg.OurRelays...),
 		Lifetime: cfg.Origin.Ledger,
 	}
 	if cfg.Origin.DKIM {
