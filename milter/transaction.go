@@ -30,7 +30,7 @@ type transaction struct {
 	undecided  bool              // what the message is may decide of a recipient
 	scanner    *classify.Scanner // reads it then; nil before the first header field and once the class is known
 	classDone  bool
-	content    bool // more has come than the envelope
+	content    bool // more has come than the envelope, or is announced
 	failed     bool
 	changing   bool // changes have been begun and not all been made
 	sign       signing
@@ -164,6 +164,7 @@ func (t *transaction) classified() {
 
 // data decides at DATA, where that has been negotiated.
 func (t *transaction) data(m milter.Modifier) *milter.Response {
+	t.content = true
 	if r := t.refusal(policy.AtData, m); r != nil {
 		return r
 	}
