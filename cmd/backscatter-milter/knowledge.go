@@ -168,7 +168,7 @@ func (k *knowledge) run(ctx context.Context) {
 		k.working.Add(1)
 		go func() {
 			defer k.working.Done()
-			work(ctx)
+			k.journal.survive(ctx, "background", work)
 		}()
 	}
 }

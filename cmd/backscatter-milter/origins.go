@@ -62,16 +62,22 @@ func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 		if err != nil {
 			return nil, hintError{err, "origin.dkim_keys names files that hold a key's DNS record"}
 		}
-		resolvers := cfg.Origin.Resolvers
-		if len(resolvers) == 0 {
-			var err error
-			if resolvers, err = dnsbl.SystemResolvers(resolvConf); err != nil {
-				k.journal.Log().Warn("DNS servers", "error", err)
-			}
+		resolvers, err := originResolvers(cfg)
+		if err != nil {
+			k.journal.Log().Warn("DNS servers", "error", err)
 		}
 		o.Keys = dkim.Static{Keys: keys, Next: dkim.NewCache(dkim.NewDNS(resolvers...), k.now)}
 	}
 	return origin.New(o), nil
+}
+
+// originResolvers are the servers that are asked for DKIM keys and SPF: those that
+// are configured, or else the system's. An error says what is odd about these.
+func originResolvers(cfg *config.Config) ([]string, error) {
+	if servers := cfg.Origin.Resolvers; len(servers) > 0 {
+		return servers, nil
+	}
+	return dnsbl.SystemResolvers(resolvConf)
 }
 
 // isOurs reports whether a domain is named as ours, or where none are named has

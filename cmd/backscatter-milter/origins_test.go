@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
@@ -59,4 +60,17 @@ func TestUnrecordedTime(t *testing.T) {
 func beatAll(k *knowledge) {
 	k.everyMinute()
 	k.ledger.Heartbeat()
+}
+
+// SPF records are asked for at the servers that are configured for origins.
+func TestResolversForSPF(t *testing.T) {
+	server, err := mtatest.ListenDNS("127.0.0.1:0", "example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	k, _, _ := steady(t, "domains = [\"example.com\"]\n[origin]\nresolvers = [\""+server.Addr()+"\"]\n")
+	if !k.readSPF(t.Context(), "example.com") || server.Counts().Questions == 0 {
+		t.Errorf("not asked: %+v", server.Counts())
+	}
 }
