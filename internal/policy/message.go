@@ -60,6 +60,10 @@ func NewMessage(s *Settings, e Envelope, now time.Time) Message {
 // Client is who brought the message.
 func (m *Message) Client() Client { return m.client }
 
+// maxKept is how long a field value may be that is kept, in octets: a peer may
+// send a megabyte.
+const maxKept = 8 << 10
+
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
 	switch {
@@ -70,7 +74,7 @@ func (m *Message) Header(name, value string) {
 		m.outscatter.header(name, value)
 		return
 	}
-	if m.judgeable() && m.author == "" && strings.EqualFold(name, "From") {
+	if m.judgeable() && m.author == "" && len(value) <= maxKept && strings.EqualFold(name, "From") {
 		m.author = fieldAddress(value)
 	}
 	if !m.judgeable() || !m.settings.headers {
