@@ -25,11 +25,12 @@ type transaction struct {
 	id         uint64
 	recipients []*recipient
 	held       int               // octets of recipients
+	others     bool              // it has recipients who are not held, since nothing is judged or changed for them
 	brought    int               // verdict headers that came with the message
 	undecided  bool              // what the message is may decide of a recipient
 	scanner    *classify.Scanner // reads it then; nil before the first header field and once the class is known
 	classDone  bool
-	content    bool // more has come than the envelope
+	content    bool // more has come than the envelope, or is announced
 	failed     bool
 	changing   bool // changes have been begun and not all been made
 	sign       signing
@@ -116,6 +117,7 @@ func (t *transaction) judgeRecipient(r *recipient) policy.Verdict {
 // cannot be told to come in pieces: what is too much of it keeps its tags.
 func (t *transaction) hold(r *recipient) *milter.Response {
 	if t.message.Kind != policy.InboundNull && !r.facts.Ours() {
+		t.others = true
 		return milter.RespContinue
 	}
 	if t.held += r.size(); t.held > maxHeld {
@@ -167,6 +169,7 @@ func (t *transaction) classified() {
 
 // data decides at DATA, where that has been negotiated.
 func (t *transaction) data(m milter.Modifier) *milter.Response {
+	t.content = true
 	if r := t.refusal(policy.AtData, m); r != nil {
 		return r
 	}
@@ -197,7 +200,10 @@ func (t *transaction) verdict(stage policy.Stage) policy.Verdict {
 	if t.failed {
 		return t.message.Failure(stage)
 	}
-	verdicts := make([]policy.Verdict, 0, len(t.recipients))
+	verdicts := make([]policy.Verdict, 0, len(t.recipients)+1)
+	if t.others {
+		verdicts = append(verdicts, policy.Verdict{})
+	}
 	for _, r := range t.recipients {
 		if !r.verdict.Decided() {
 			r.verdict = policy.Judge(&r.facts, stage)

@@ -42,26 +42,17 @@ func (k *knowledge) watchSPF(ctx context.Context) {
 
 // readSPF reports whether the record could be read, or there is none.
 func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
-	resolver, err := spfResolver(k.cfg.Load())
+	servers, err := originResolvers(k.cfg.Load())
 	if err != nil {
 		k.failed("read SPF", err)
-		return false
 	}
-	f := spf.Check(ctx, resolver, domain, sendingNetworks(k.cfg.Load()))
+	f := spf.Check(ctx, spf.NewDNS(servers...), domain, sendingNetworks(k.cfg.Load()))
 	if f.Result == spf.NotRead {
 		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
 		return false
 	}
 	k.grace.SetSPF(domain, othersBySPF(f, k.cfg.Load().Domains.Empty()), k.now())
 	return true
-}
-
-// spfResolver asks the servers of [origin] resolvers, else the system's.
-func spfResolver(cfg *config.Config) (*spf.DNS, error) {
-	if len(cfg.Origin.Resolvers) > 0 {
-		return spf.NewDNS(cfg.Origin.Resolvers...), nil
-	}
-	return spf.SystemDNS(resolvConf)
 }
 
 // othersBySPF names who else may send, "" for nobody. A domain that is only

@@ -19,7 +19,7 @@ const (
 	resolvConf = "/etc/resolv.conf"
 	ownEvery   = 24 * time.Hour   // our own addresses are looked up
 	ownRetry   = 10 * time.Minute // where a zone has no opinion
-	oldLists   = 10 * time.Second // longer than a zone may take: for those who are waiting
+	oldLists   = time.Minute      // longer than a zone may take: for those who are waiting
 )
 
 // lists are the DNS lists that the daemon asks: a client of dnsbl for the zones
@@ -48,7 +48,7 @@ func newLists(cfg *config.Config, j *journal, m *metrics.Metrics, now func() tim
 	l.working.Add(1)
 	go func() {
 		defer l.working.Done()
-		l.watchOwn()
+		j.survive(l.ctx, "own addresses on DNS lists", func(context.Context) { l.watchOwn() })
 	}()
 	return l
 }

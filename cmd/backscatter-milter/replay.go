@@ -132,6 +132,9 @@ type replayer struct {
 
 const maxAhead = 16
 
+// maxReplayers is how many are judged at once: a daemon serves sixteen commands.
+const maxReplayers = 8
+
 // job is a message under judgement.
 type job struct {
 	path    string
@@ -143,7 +146,7 @@ type job struct {
 func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile) error {
 	work, order := make(chan *job), make(chan *job, maxAhead)
 	var workers sync.WaitGroup
-	for range max(2, runtime.GOMAXPROCS(0)) {
+	for range min(max(2, runtime.GOMAXPROCS(0)), maxReplayers) {
 		workers.Go(func() {
 			for j := range work {
 				j.done <- p.judge(ctx, j)

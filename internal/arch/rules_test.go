@@ -50,6 +50,7 @@ var rules = []rule{
 	{
 		pkg:   "milter",
 		may:   []string{"batv", "classify", "config", "internal/policy"},
+		tests: []string{"internal/origin"},
 		never: []string{"net/http"},
 	},
 

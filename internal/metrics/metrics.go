@@ -40,7 +40,7 @@ func New(version string) *Metrics {
 		verdicts:    counters("backscatter_verdicts_total", "Verdicts by the stage they were given at, action, reason and whether the action was taken.", "stage", "action", "reason", "enforced"),
 		signed:      counters("backscatter_signed_total", "Outbound messages by what became of the reverse-path: signed, or the cause why not.", "result"),
 		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
-		classified:  counters("backscatter_classified_total", "Messages with a null sender that were read, by what they are.", "class"),
+		classified:  counters("backscatter_classified_total", "Messages from outside that were looked at as possible notifications, by what they are.", "class"),
 		lookups:     counters("backscatter_dnsbl_lookups_total", "Questions to DNS lists by zone and what became of them; answers from the cache are none.", "zone", "outcome"),
 		callouts:    prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_callouts_total", Help: "Null senders whose recipient was accepted and that brought no message: sites that ask whether a sender exists."}),
 		alarms:      prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_proven_alarms_total", Help: "Times that one sender got more proven bounces than [flood] proven_alarm: a hacked account, or a bad list."}),

@@ -105,30 +105,37 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOpti
 	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
 	facts := make([]Facts, len(to))
 	verdicts := make([]Verdict, len(to))
+	gone := make([]bool, len(to)) // refused at RCPT, or would be
 	for i, address := range to {
 		facts[i] = m.Recipient(address)
-		verdicts[i] = Judge(&facts[i], AtRcpt)
-		if !verdicts[i].Refuses() {
-			m.Accept(&facts[i], verdicts[i])
+		v := Judge(&facts[i], AtRcpt)
+		verdicts[i] = v
+		gone[i] = v.WouldRefuse() && (v.Enforced || v.Reason != ManyRecipients)
+		if !gone[i] {
+			m.Accept(&facts[i], v)
 		}
 	}
-	if s.Stage == config.StageData {
+	judge := func(stage Stage) {
 		for i := range facts {
 			if !verdicts[i].Decided() {
-				verdicts[i] = Judge(&facts[i], AtData)
+				verdicts[i] = Judge(&facts[i], stage)
 			}
 		}
 	}
+	if s.Stage == config.StageData {
+		judge(AtData)
+	}
 	m.read(message, to, &x)
+	judge(AtEOM)
 	var left []Verdict // of those whom the message would come for
-	for i := range facts {
-		f, v := &facts[i], &verdicts[i]
-		if !v.Decided() {
-			*v = Judge(f, AtEOM)
-		}
-		x.Recipients = append(x.Recipients, f.explain(*v))
-		if !v.Refuses() || v.Stage != AtRcpt {
-			left = append(left, *v)
+	for i, v := range verdicts {
+		x.Recipients = append(x.Recipients, facts[i].explain(v))
+		switch {
+		case gone[i]:
+		case v.Reason == ManyRecipients: // and was not enforced
+			left = append(left, Judge(&facts[i], AtEOM))
+		default:
+			left = append(left, v)
 		}
 	}
 	if m.listing.spoke() {
@@ -137,7 +144,7 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOpti
 	if len(left) > 0 {
 		x.Verdict = Combine(left).explain(s)
 	} else if len(verdicts) > 0 {
-		x.Verdict = verdicts[len(verdicts)-1].explain(s)
+		x.Verdict = verdicts[0].explain(s)
 	}
 	return x
 }

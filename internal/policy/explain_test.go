@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,27 @@ func TestExplain(t *testing.T) {
 				t.Error("to explain has proven a key")
 			}
 		})
+	}
+}
+
+// An explanation sees at each stage what is seen there: at DATA no class, and
+// with nothing enforced nobody is kept from the others.
+func TestExplainAsJudged(t *testing.T) {
+	const reply = "From: bob@example.net\r\nSubject: Out of office\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"
+	s := testSettings(t, "stage = \"data\"\n[exempt]\nheaders = { Subject = \"office\" }\n[policy]\ntag-missing = \"reject\"\n")
+	x := Explain(s, Envelope{Client: outsideClient()}, []string{"a@example.com"}, []byte(reply), ExplainOptions{Now: now})
+	if x.Class != "auto-reply" || x.Verdict.Reason != TagMissing || x.Verdict.Stage != "data" || x.Verdict.Reply == "" {
+		t.Errorf("stage data: %s, %+v", x.Class, x.Verdict)
+	}
+	s = testSettings(t, "mode = \"monitor\"\nnever_sends = [\"info@example.com\"]\n")
+	to := []string{"info@example.com", s.mustSign(t, "a@example.com", now), "b@example.com"}
+	x = Explain(s, Envelope{Client: outsideClient()}, to, []byte(sampleBounce), ExplainOptions{Now: now})
+	var got []Reason
+	for _, r := range x.Recipients {
+		got = append(got, r.Verdict.Reason)
+	}
+	if !slices.Equal(got, []Reason{NeverSends, TagValid, ManyRecipients}) || x.Verdict.Reason != TagMissing || x.Verdict.Action != config.ActionMark {
+		t.Errorf("monitor: %q, %+v", got, x.Verdict)
 	}
 }
 

@@ -105,7 +105,7 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 			early := s.earliest(*r)
 			st := step{row: r, answer: f.ask(r, stage >= early)}
 			if st.answer != No {
-				st.action = s.resolve(i, d, f.Address)
+				st.action = s.resolve(i, d, f.bare())
 				if r.reason == Flood {
 					st.action = f.temper(d.action[i], st.action)
 				}

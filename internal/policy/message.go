@@ -64,6 +64,10 @@ func NewMessage(s *Settings, e Envelope, now time.Time) Message {
 // Client is who brought the message.
 func (m *Message) Client() Client { return m.client }
 
+// maxKept is how long a field value may be that is kept, in octets: a peer may
+// send a megabyte.
+const maxKept = 8 << 10
+
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
 	switch {
@@ -95,12 +99,11 @@ func (m *Message) Header(name, value string) {
 // describe takes what the message says of itself. Of several fields of a name the
 // first counts.
 func (m *Message) describe(name, value string) {
-	const longest = 4096 // octets of a subject that are looked at
 	switch {
-	case m.author == "" && strings.EqualFold(name, "From"):
+	case m.author == "" && len(value) <= maxKept && strings.EqualFold(name, "From"):
 		m.author = fieldAddress(value)
 	case m.subject == "" && strings.EqualFold(name, "Subject"):
-		m.subject = strings.Clone(value[:min(len(value), longest)])
+		m.subject = strings.Clone(value[:min(len(value), maxKept)])
 	}
 }
 

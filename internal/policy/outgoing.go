@@ -12,9 +12,11 @@ type outgoing struct {
 	recipients      []string
 }
 
-// header takes a header field. Of several of a name the first counts.
+// header takes a header field. Of several of a name the first counts, and one that
+// is too long does not.
 func (o *outgoing) header(name, value string) {
 	switch {
+	case len(value) > maxKept:
 	case o.messageID == "" && strings.EqualFold(name, "Message-ID"):
 		o.messageID = value
 	case o.from == "" && strings.EqualFold(name, "From"):

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,5 +48,22 @@ func TestSent(t *testing.T) {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
+	}
+}
+
+// What is too long is not kept, whoever sends it.
+func TestLongFields(t *testing.T) {
+	s := testSettings(t, "")
+	long := strings.Repeat("x", 1<<20)
+	m := NewMessage(s, Envelope{Client: Client{Addr: addr("198.51.100.1")}, Sender: "a@example.com"}, now)
+	m.Header("Message-ID", "<"+long+"@example.com>")
+	m.Header("From", long+" <b@example.com>")
+	if e := m.Sent(Sent{}, "").Entry; e.MessageID != "" || e.From != "" || e.Sender != "a@example.com" {
+		t.Errorf("kept %d octets of Message-ID, %d of From", len(e.MessageID), len(e.From))
+	}
+	in := NewMessage(s, Envelope{Client: outsideClient()}, now)
+	in.Header("From", long+"@example.net")
+	if in.author != "" {
+		t.Errorf("kept %d octets of an author", len(in.author))
 	}
 }

@@ -26,7 +26,8 @@ type Settings struct {
 	origins Origins // nil: nothing but tags is known
 	floods  Floods  // nil: nothing is counted
 
-	thorough bool // find out everything, not only what decides
+	thorough bool          // find out everything, not only what decides
+	patience time.Duration // with lists; longestWait but in tests
 }
 
 // Sources are what facts are found out from. Only the Site is needed: rows whose
@@ -54,6 +55,8 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings
 		lists:   from.Lists,
 		origins: from.Origins,
 		floods:  from.Floods,
+
+		patience: longestWait,
 	}
 	for i := range cfg.DomainSettings {
 		t := &cfg.DomainSettings[i]
