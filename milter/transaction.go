@@ -70,6 +70,7 @@ func (t *transaction) begin(e policy.Envelope) {
 }
 
 func (t *transaction) reset() {
+	t.message.End()
 	clear(t.recipients)
 	*t = transaction{server: t.server, recipients: t.recipients[:0]}
 	if cap(t.recipients) > 64 {

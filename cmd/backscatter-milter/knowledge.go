@@ -25,19 +25,20 @@ import (
 // and learns from what the milter tells. Where the store cannot be had it works
 // from memory, and nothing becomes strict that was not in the meantime.
 type knowledge struct {
-	journal  *journal
-	now      func() time.Time
-	store    *store.Store // nil: memory only
-	grace    *grace.Grace
-	ledger   *ledger.Ledger // what was sent
-	prober   *probe.Prober
-	cfg      atomic.Pointer[config.Config]
-	keys     atomic.Pointer[batv.Keyring]
-	failed   func(what string, err error)
-	lost     atomic.Bool    // tags are abroad whose key is gone
-	lifetime atomic.Int64   // of tags, when it was last looked at; 0 before
-	reread   chan struct{}  // SPF records are to be read anew
-	working  sync.WaitGroup // goroutines of run
+	journal    *journal
+	now        func() time.Time
+	store      *store.Store // nil: memory only
+	grace      *grace.Grace
+	ledger     *ledger.Ledger // what was sent
+	prober     *probe.Prober
+	cfg        atomic.Pointer[config.Config]
+	keys       atomic.Pointer[batv.Keyring]
+	failed     func(what string, err error)
+	ledgerLost atomic.Int64   // entries of the ledger, when it was last looked at
+	lost       atomic.Bool    // tags are abroad whose key is gone
+	lifetime   atomic.Int64   // of tags, when it was last looked at; 0 before
+	reread     chan struct{}  // SPF records are to be read anew
+	working    sync.WaitGroup // goroutines of run
 }
 
 // Buckets of the store.
@@ -190,6 +191,7 @@ func (k *knowledge) beat(ctx context.Context) {
 // everyMinute notes that the daemon runs, and what keeps its record from being
 // complete.
 func (k *knowledge) everyMinute() {
+	k.lossy()
 	k.grace.Heartbeat(k.now())
 	k.lost.Store(k.lostKeys(k.keys.Load(), k.now()))
 	k.unsteady()

@@ -103,6 +103,20 @@ func (k *knowledge) remember(e policy.Entry) {
 	}
 }
 
+// lossy notes a gap in the recording of every domain where the ledger has lost
+// entries since this was last asked.
+func (k *knowledge) lossy() {
+	s := k.ledger.Stats()
+	lost := s.Overflows + s.Refused + s.StoreLost + s.Dropped + s.Damaged
+	if lost == k.ledgerLost.Swap(lost) {
+		return
+	}
+	now := k.now()
+	for _, d := range k.grace.All(now) {
+		k.grace.Unrecorded(d.Domain, "the record of sent mail lost entries", now)
+	}
+}
+
 // StrictByRecord reports whether it means something for a domain that the
 // record has nothing.
 func (k *knowledge) StrictByRecord(domain string) bool {

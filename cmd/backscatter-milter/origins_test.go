@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/classify"
+	"github.com/backscatter-milter/backscatter-milter/internal/grace"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
@@ -178,5 +181,54 @@ func TestFinderSettings(t *testing.T) {
 	}
 	if a := ask(servers, true); a.Evidence != origin.Unknown || server.Counts().Questions != 1 {
 		t.Errorf("signed: %+v, %d questions", a, server.Counts().Questions)
+	}
+}
+
+// Entries that the record of sent mail lost end what its silence means.
+func TestLostEntriesAreAGap(t *testing.T) {
+	k, clock, key := steady(t, "domains = [\"example.com\"]\n")
+	send := func(e policy.Entry) {
+		k.sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID(), Entry: e})
+	}
+	for range 12 * 24 * 6 {
+		clock.jump(10 * time.Minute)
+		k.grace.Heartbeat(clock.now())
+		send(policy.Entry{Sender: "alice@example.com", MessageID: "1@example.com"})
+	}
+	k.lossy()
+	if !k.StrictByRecord("example.com") {
+		t.Fatalf("not strict: %q", k.grace.Status("example.com", clock.now()).Recording.Missing)
+	}
+	k.failed = func(string, error) {} // it is told, too
+	var crowd []string
+	for i := range 200 {
+		crowd = append(crowd, fmt.Sprintf("r%d@%d.example.net", i, i))
+	}
+	for k.ledger.Stats().Overflows == 0 { // faster than it can be taken in
+		for range 500 {
+			send(policy.Entry{Sender: "alice@example.com", Recipients: crowd})
+		}
+	}
+	k.lossy()
+	if k.StrictByRecord("example.com") {
+		t.Error("strict by a record that lost entries")
+	}
+}
+
+// While nothing is known of the site, nothing is elsewhere.
+func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
+	for toml, want := range map[string]string{"": "0", "domains = [\"example.com\"]\n": "1"} {
+		k, clock, _ := steady(t, toml)
+		m := metrics.New("test")
+		o := &outscatter{journal: k.journal, metrics: m, known: k, now: clock.now}
+		if toml == "" {
+			k.grace, _ = grace.New(nil, grace.Rules{}, clock.now())
+		}
+		o.seen("victim@example.net")
+		w := httptest.NewRecorder()
+		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		if !strings.Contains(w.Body.String(), "\nbackscatter_outscatter_total "+want+"\n") {
+			t.Errorf("%q: not counted %s times", toml, want)
+		}
 	}
 }

@@ -102,6 +102,7 @@ type ExplainOptions struct {
 func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOptions) Explanation {
 	s = s.watching(o)
 	m := NewMessage(s, e, o.Now)
+	defer m.End()
 	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
 	facts := make([]Facts, len(to))
 	verdicts := make([]Verdict, len(to))

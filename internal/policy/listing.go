@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"context"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
@@ -15,12 +13,6 @@ import (
 type Lists interface {
 	Start(client netip.Addr) dnsbl.Question
 }
-
-// longestWait is how long a message waits for lists at the most, whatever the
-// timeout of a zone: an MTA gives a milter up after ten seconds where it is set
-// up as documented. The question goes on, so that the answer is there when the
-// message comes again.
-const longestWait = 5 * time.Second
 
 // listing is what DNS lists say of a message's client.
 type listing struct {
@@ -46,9 +38,7 @@ func (m *Message) listed() dnsbl.Result {
 	if !m.listing.known {
 		m.lookUp()
 		m.listing.known = true
-		ctx, cancel := context.WithTimeout(context.Background(), m.settings.patience)
-		defer cancel()
-		m.listing.result = m.listing.question.Wait(ctx) // which a zone's timeout ends before, as shipped
+		m.listing.result = m.listing.question.Wait(m.waiting()) // which a zone's timeout ends before, as shipped
 	}
 	return m.listing.result
 }

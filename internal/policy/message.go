@@ -34,6 +34,7 @@ type Message struct {
 	subjectKey  flood.Subject    // of subject, once read
 	subjectRead bool
 	listing     listing
+	patience    patience
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
 	outgoing            outgoing

@@ -29,7 +29,7 @@ func (f *Facts) Origin() origin.Answer {
 		return origin.Answer{Evidence: origin.Unknown}
 	default:
 		f.originKnown = true
-		f.origin = m.settings.origins.Ask(context.Background(), origin.Question{
+		f.origin = m.settings.origins.Ask(m.waiting(), origin.Question{
 			Recipient: f.bare(), Signable: m.settings.unsigned(f.bare()) == "",
 			Reporters: m.reporters(), Message: m.result, Now: m.now, All: m.settings.thorough,
 		})
@@ -54,7 +54,15 @@ func (f *Facts) originProven() Answer {
 	if f.message.class == "" || f.stage < AtEOM {
 		return Later
 	}
-	return answer(!f.foreignTag() && f.Origin().Evidence.Proven())
+	if f.foreignTag() {
+		return No
+	}
+	switch evidence := f.Origin().Evidence; {
+	case evidence == origin.Correspondent && !f.message.class.IsNotification():
+		return No // whom a letter claims to be from, anybody can write
+	default:
+		return answer(evidence.Proven())
+	}
 }
 
 // originForeign: it is a report on an original that is shown not to be ours.
