@@ -253,7 +253,10 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	background, end := context.WithCancel(context.Background())
 	d.known.run(background)
 	d.introduce()
+	d.tellReady()
+	go d.watch(ctx)
 	err := d.wait(ctx, hangup, failed)
+	d.tellStopping()
 	return errors.Join(err, d.stop(end))
 }
 
