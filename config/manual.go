@@ -5,10 +5,11 @@ import "slices"
 // Key is what the manual says of one key of the file, apart from the words
 // that examples/config.toml has for it.
 type Key struct {
-	Path    string // "batv.lifetime"; those of a [[table]] are "TABLE.KEY"
-	Allowed string // what its value may be, or each item of a list
-	Example string // a value that is allowed and not the default, as TOML
-	Restart bool   // a change takes effect after a restart
+	Path     string // "batv.lifetime"; those of a [[table]] are "TABLE.KEY"
+	Allowed  string // what its value may be, or each item of a list
+	Example  string // a value that is allowed and not the default, as TOML
+	Required bool   // its [[table]] cannot do without it
+	Restart  bool   // a change takes effect after a restart
 }
 
 // Keys lists every key of the file, in the order of the file.
@@ -27,7 +28,7 @@ func describe[S any](keys []key[S]) []Key {
 	var list []Key
 	for _, k := range keys {
 		if k.below == nil {
-			list = append(list, Key{Path: k.path, Allowed: k.allowed})
+			list = append(list, Key{Path: k.path, Allowed: k.allowed, Required: k.required})
 		}
 		for _, item := range k.below {
 			item.Path = join(k.path, item.Path)

@@ -18,6 +18,10 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s: restart is %v", k.Path, k.Restart)
 		}
 	}
+	required := slices.DeleteFunc(Keys(), func(k Key) bool { return !k.Required })
+	if len(required) != 5 { // rule.header, match and class; dnsbl.zone; domain.name
+		t.Errorf("required: %+v", required)
+	}
 	if !slices.Equal(listed, paths(schema())) {
 		t.Errorf("got %q", listed)
 	}
