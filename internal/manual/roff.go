@@ -12,19 +12,36 @@ type Header struct {
 }
 
 // page is a manual page under way, in the macros of man(7).
-type page struct{ b strings.Builder }
+type page struct {
+	b       strings.Builder
+	started bool // a section has begun, and a paragraph with it
+}
 
 func newPage(name string, section int, h Header) *page {
 	p := &page{}
 	p.line(`.\" Made by backscatter-milter manual: what it is made of is in --help and config.toml.`)
-	p.line(".TH %s %d %s %s %s", quote(strings.ToUpper(name)), section, quote(h.Date), quote("backscatter-milter "+h.Version), quote("System administration"))
+	p.line(".TH %s %d %s %s %s", quote(strings.ToUpper(name)), section, h.Date, quote("backscatter-milter "+h.Version), quote("System administration"))
 	return p
 }
 
 func (p *page) line(format string, args ...any) { fmt.Fprintf(&p.b, format+"\n", args...) }
 
-func (p *page) section(name string)    { p.line(".SH %s", quote(name)) }
-func (p *page) subsection(name string) { p.line(".SS %s", quote(name)) }
+func (p *page) section(name string) {
+	p.line(".SH %s", quote(name))
+	p.started = true
+}
+
+func (p *page) subsection(name string) {
+	p.line(".SS %s", quote(name))
+	p.started = true
+}
+
+func (p *page) paragraph() {
+	if !p.started {
+		p.line(".PP")
+	}
+	p.started = false
+}
 
 // text writes paragraphs. They are separated by empty lines; one whose lines
 // are all indented is shown as it is.
@@ -34,7 +51,7 @@ func (p *page) text(text string) {
 			p.example(unindent(paragraph))
 			continue
 		}
-		p.line(".PP")
+		p.paragraph()
 		p.filled(paragraph)
 	}
 }
@@ -49,13 +66,14 @@ func (p *page) filled(text string) {
 // item writes an entry of a list, its name in bold.
 func (p *page) item(name, text string) {
 	p.line(".TP")
+	p.started = false
 	p.line(`\fB%s\fR`, escape(name))
 	p.filled(text)
 }
 
 // example writes lines as they are, indented.
 func (p *page) example(text string) {
-	p.line(".PP")
+	p.paragraph()
 	p.line(".RS 4")
 	p.line(".EX")
 	for line := range strings.SplitSeq(text, "\n") {
