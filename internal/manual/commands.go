@@ -109,9 +109,9 @@ func (p *page) flags(set *pflag.FlagSet) {
 	})
 }
 
-func visible(set *pflag.FlagSet) (any bool) {
-	set.VisitAll(func(f *pflag.Flag) { any = any || !f.Hidden && f.Name != "help" })
-	return any
+func visible(set *pflag.FlagSet) (found bool) {
+	set.VisitAll(func(f *pflag.Flag) { found = found || !f.Hidden && f.Name != "help" })
+	return found
 }
 
 func lowerFirst(text string) string {
