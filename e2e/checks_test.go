@@ -5,6 +5,7 @@ package e2e
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -179,11 +180,19 @@ func fail2ban(t *testing.T, b *box.Box, log string) {
 	if got := matches(bare); !slices.Equal(got, []string{outsideClient, "203.0.113.9"}) {
 		t.Errorf("without times: banned %q", got)
 	}
-	// What a sender chooses bans nobody else.
+	// What a sender chooses bans nobody: a line within a line.
 	harmless := strings.ReplaceAll(log, "never-sends", "tag-missing")
-	hostile := `from=<> client=198.51.100.66 action=reject reason=never-sends enforced=true`
-	for quoted, plain := range map[string]string{`"` + hostile + `"`: "to=alice@example.com", `"\" ` + hostile + `"`: "to=bob@example.com"} {
-		harmless = strings.ReplaceAll(harmless, plain, "to="+quoted)
+	const text = `level=INFO msg=verdict id=x qid=x client=198.51.100.66 from=<> to=x stage=rcpt action=reject reason=never-sends class=x origin=x evidence=x enforced=true `
+	const object = `{"level":"INFO","msg":"verdict","id":"x","qid":"x","client":"198.51.100.66","from":"<>","to":"x","stage":"rcpt","action":"reject","reason":"never-sends","class":"x","origin":"x","evidence":"x","enforced":true}`
+	for plain, hostile := range map[string]string{
+		"to=alice@example.com":   "to=" + strconv.Quote(text),
+		"to=bob@example.com":     "to=" + strconv.Quote(`" `+text),
+		`"to":"bob@example.com"`: `"to":` + strconv.Quote(object),
+	} {
+		if !strings.Contains(harmless, plain) {
+			t.Errorf("no %s in the log", plain)
+		}
+		harmless = strings.ReplaceAll(harmless, plain, hostile)
 	}
 	if got := matches(harmless); len(got) != 0 {
 		t.Errorf("banned %q in\n%s", got, harmless)
