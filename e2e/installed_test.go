@@ -260,8 +260,11 @@ func buildPackages(program string) (packages, error) {
 	var p packages
 	for pattern, path := range map[string]*string{"old/*.deb": &p.Deb, "new/*.deb": &p.NewDeb, "old/*.rpm": &p.RPM} {
 		found, err := filepath.Glob(filepath.Join(folder, pattern))
-		if err != nil || len(found) != 1 {
-			return packages{}, fmt.Errorf("packages %q: %v", found, err)
+		if err != nil {
+			return packages{}, err
+		}
+		if len(found) != 1 {
+			return packages{}, fmt.Errorf("%q packages %s, want one", found, pattern)
 		}
 		*path = found[0]
 	}
