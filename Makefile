@@ -3,6 +3,7 @@ SHELL   := bash
 GO      ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BINARY  := build/backscatter-milter
+PACKAGE := build/package
 TOOLS   := $(CURDIR)/build/tools
 
 # How long `make fuzz` stays with each target, and where `make bench-load`
@@ -17,7 +18,7 @@ CORPUS   ?= ../shared/corpus
 export GO TOOLS
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit test-e2e lint vuln fuzz corpus bench bench-load tools deps clean
+.PHONY: help build run test test-unit test-e2e lint vuln fuzz corpus bench bench-load man package tools deps clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +54,16 @@ bench: ## Go benchmarks
 
 bench-load: build ## load the built milter and a stock no-op; OUT=FILE writes the report
 	cd e2e && $(GO) run ./load -daemon $(CURDIR)/$(BINARY) $(if $(OUT),-out '$(abspath $(OUT))')
+
+man: build ## the manual pages, in build/man
+	@mkdir -p build/man
+	$(BINARY) manual build/man
+
+package: build $(TOOLS)/nfpm ## .deb and .rpm, in build/package
+	.ci/package $(BINARY) '$(VERSION)' $(PACKAGE)
+
+$(TOOLS)/nfpm: tools/go.mod
+	cd tools && $(GO) build -trimpath -buildvcs=false -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 tools: ## build the checkers that tools/go.mod pins
 	cd tools && $(GO) build -trimpath -buildvcs=false -o $(TOOLS)/ tool

@@ -13,7 +13,7 @@ type key[S any] struct {
 	path     string // below the table: "mode", "batv.lifetime"
 	allowed  string // completes "KEY: VALUE: "
 	required bool
-	below    []string // the keys of the tables that a list of tables holds
+	below    []Key // the keys of the tables that a list of tables holds
 	read     func(r *reader, k key[S], n *node, s *S)
 	same     func(a, b *S) bool
 }
@@ -119,13 +119,8 @@ func find[S any](keys []key[S], path string) (key[S], kind) {
 // paths lists the keys of a schema, with those of repeated tables.
 func paths[S any](keys []key[S]) []string {
 	var list []string
-	for _, k := range keys {
-		if k.below == nil {
-			list = append(list, k.path)
-		}
-		for _, path := range k.below {
-			list = append(list, join(k.path, path))
-		}
+	for _, k := range describe(keys) {
+		list = append(list, k.Path)
 	}
 	return list
 }
@@ -208,7 +203,7 @@ func either[T ~string](words ...T) string {
 // repeated is a [[table]], read into a list. Each item starts as fresh gives.
 func repeated[S, T any](path string, item []key[T], fresh func() T, at func(*S) *[]T) key[S] {
 	allowed := "a list of tables: [[" + path + "]]"
-	return key[S]{path: path, allowed: allowed, below: paths(item), same: sameAt(at),
+	return key[S]{path: path, allowed: allowed, below: describe(item), same: sameAt(at),
 		read: func(r *reader, k key[S], n *node, s *S) {
 			*at(s) = nil
 			if empty, ok := n.value.([]any); n.list == nil && !(ok && len(empty) == 0) {

@@ -60,6 +60,10 @@ func TestMail(t *testing.T) {
 		t.Parallel()
 		runExamples(t, &results)
 	})
+	t.Run("package", func(t *testing.T) {
+		t.Parallel()
+		runPackages(t, &results)
+	})
 }
 
 // scoreboard keeps how each case ended.

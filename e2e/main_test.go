@@ -24,7 +24,8 @@ import (
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each server, of miltertest and of each filter, the paths of the .deb files
+	Packages map[string][]string // of each server, of miltertest, of each filter and of the checkers, the paths of the .deb files
+	Built    packages            // of the program
 	Skip     string              // why nothing can be run here
 }
 
@@ -81,7 +82,11 @@ func prepare() (outfit, error) {
 	o := outfit{Packages: map[string][]string{}}
 	var built error
 	var wait sync.WaitGroup
-	wait.Go(func() { o.Program, built = build() })
+	wait.Go(func() {
+		if o.Program, built = build(); built == nil {
+			o.Built, built = buildPackages(o.Program)
+		}
+	})
 	wanted := map[string][]string{
 		"postfix":    mta.PostfixPackages(),
 		"sendmail":   mta.SendmailPackages(),
@@ -89,6 +94,7 @@ func prepare() (outfit, error) {
 		"rbldnsd":    rbldnsd.Packages(),
 		"miltertest": {"miltertest"},
 		"opendkim":   opendkim.Packages(),
+		"checks":     checkers(),
 	}
 	maps.Copy(wanted, filters.Packages())
 	var errs []error
@@ -117,8 +123,9 @@ func build() (string, error) {
 		return absolute(program), nil
 	}
 	program := absolute("build/backscatter-milter")
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, "./cmd/backscatter-milter")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, "./cmd/backscatter-milter")
 	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the daemon: %w\n%s", err, out)
 	}

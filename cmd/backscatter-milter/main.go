@@ -36,10 +36,23 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return report(stderr, root.Execute())
 }
 
+// introduction is shown by --help and opens the manual page.
+const introduction = `backscatter-milter is a milter for Postfix and Sendmail. It signs the reverse-path
+of outgoing mail (BATV), takes the signature off what comes home, and answers one
+question about each bounce, auto-reply and challenge: did this site send the
+original? What is proven ours is delivered; what is proven foreign is refused;
+the rest is refused only where the lack of proof means something. Ordinary mail
+is never touched.
+
+It works without a configuration. To begin: run "backscatter-milter serve", add
+to the MTA what "backscatter-milter setup postfix" (or sendmail) prints, and see
+what "backscatter-milter check" and "backscatter-milter status" say.`
+
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "backscatter-milter",
 		Short:         "Tell bounces of mail that this site sent from backscatter",
+		Long:          introduction,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -68,6 +81,7 @@ func newRootCommand() *cobra.Command {
 		newLookupCommand(site),
 		newCompletionCommand(),
 		newVersionCommand(),
+		newManualCommand(),
 	)
 	complete(root, site)
 	return root

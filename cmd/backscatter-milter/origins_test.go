@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -218,7 +219,7 @@ func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
 		}
 		o.seen("victim@example.net")
 		w := httptest.NewRecorder()
-		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		if !strings.Contains(w.Body.String(), "\nbackscatter_outscatter_total "+want+"\n") {
 			t.Errorf("%q: not counted %s times", toml, want)
 		}

@@ -64,6 +64,8 @@ func (s *site) call(ctx context.Context, verb string, args, result any) error {
 func (d *daemon) reload() (control.Reloaded, error) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	d.tellReloading()
+	defer d.tellReady()
 	r := control.Reload{At: d.now(), Errors: []string{}, Reloaded: control.Reloaded{Config: d.current().from, Restart: []string{}}}
 	next, judge, err := d.load()
 	if err != nil {

@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each command would wait a second
 			e.Setenv("STATE_DIRECTORY", e.WorkDir+"/state")
+			e.Values[supervisor{}] = &supervisor{}
 			e.Setenv("BACKSCATTER_MILTER_CONFIG", e.WorkDir+"/config.toml")
 			for _, name := range []string{"MILTER", "ADMIN", "BUSY"} {
 				port, err := freePort()
@@ -56,6 +57,10 @@ func TestScripts(t *testing.T) {
 			"config":   cmdConfig,
 			"hangup":   cmdHangup,
 			"until":    cmdUntil,
+
+			"supervise": cmdSupervise,
+			"notified":  cmdNotified,
+			"hold":      cmdHold,
 		},
 	})
 }

@@ -260,7 +260,10 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	d.known.run(background)
 	go d.sweepFloods(background)
 	d.introduce()
+	d.tellReady()
+	go d.watch(ctx)
 	err := d.wait(ctx, hangup, failed)
+	d.tellStopping()
 	return errors.Join(err, d.stop(end))
 }
 

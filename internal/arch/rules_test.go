@@ -29,6 +29,8 @@ var rules = []rule{
 	{pkg: "internal/spf"},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
 	{pkg: "internal/arch"},
+	{pkg: "examples", never: append([]string{"os"}, network...)},
+	{pkg: "internal/manual", may: []string{"config"}, tests: []string{"examples"}, never: append([]string{"os"}, network...)},
 
 	// What the policy judges by.
 	{pkg: "internal/grace", tests: []string{"internal/store", "batv"}, never: append([]string{"os"}, network...)},
@@ -65,9 +67,9 @@ var rules = []rule{
 	{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
-			"batv", "classify", "config", "milter",
+			"batv", "classify", "config", "examples", "milter",
 			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger",
-			"internal/maillog", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
+			"internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
 			"internal/probe", "internal/spf", "internal/store",
 		},
 	},
@@ -94,7 +96,8 @@ var libraries = []library{
 	{"github.com/miekg/dns", []string{"internal/dkim", "internal/dnsbl", "internal/mtatest", "internal/spf"}},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
-	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter"}},
+	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter", "internal/manual"}},
+	{"github.com/spf13/pflag", []string{"cmd/backscatter-milter", "internal/manual"}},
 	{"go.etcd.io/bbolt", []string{"internal/store"}},
 	{"golang.org/x/net", []string{"batv", "config", "internal/grace", "internal/ledger"}},
 	{"golang.org/x/text", []string{"classify"}},
