@@ -15,6 +15,7 @@ const (
 	VerbStatus  = "status"  // Status
 	VerbReload  = "reload"  // Reloaded
 	VerbExplain = "explain" // of a message, as the command and the daemon agree
+	VerbReport  = "report"  // Report, of a ReportSpan
 )
 
 // Status is what the daemon says of itself. A feature with something to say
@@ -40,6 +41,8 @@ type Status struct {
 	Store  Store         `json:"store"`
 	Zones  []Zone        `json:"zones"` // DNS lists
 	Ledger Ledger        `json:"ledger"`
+
+	Journal Journal `json:"journal"`
 
 	Abroad time.Time `json:"abroad"` // until when tags may come home; zero: none is known to be abroad
 }
@@ -92,7 +95,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeZones, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeJournal, s.writeZones, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()
