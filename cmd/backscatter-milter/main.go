@@ -55,6 +55,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(site),
 		newStatusCommand(site),
 		newReloadCommand(site),
+		newReportCommand(site),
 		newCheckCommand(site),
 		newSetupCommand(site),
 		newDemoCommand(),

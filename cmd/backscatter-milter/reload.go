@@ -128,5 +128,6 @@ func (d *daemon) verbs() map[string]control.Handler {
 		control.VerbReload:  func(context.Context, json.RawMessage) (any, error) { return d.reload() },
 		control.VerbStatus:  func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
 		control.VerbExplain: func(_ context.Context, args json.RawMessage) (any, error) { return d.explain(args) },
+		control.VerbReport:  func(_ context.Context, args json.RawMessage) (any, error) { return d.report(args) },
 	}
 }
