@@ -110,21 +110,21 @@ func (*chart) Height() int { return chartHeight }
 
 // Labels are begins of bars, evenly spaced over the width.
 func (c *chart) Labels() (all []string) {
-	layout := "15:04"
+	layout, every := "15:04", 6
 	if c.Step > time.Hour {
-		layout = "Mon 2 Jan"
+		layout, every = "Mon 2", int(24*time.Hour/c.Step)
 	}
-	for i := 0; i < len(c.Bars); i += len(c.Bars) / 4 {
+	for i := 0; i < len(c.Bars); i += every {
 		all = append(all, c.Bars[i].Start.Format(layout))
 	}
 	return all
 }
 
-// roundUp gives the next number that is 1, 2 or 5 with noughts behind it, at
+// roundUp gives the next number that is one digit with noughts behind it, at
 // least 5.
 func roundUp(n uint64) uint64 {
 	for power := uint64(1); power < 1e18; power *= 10 {
-		for _, digit := range []uint64{1, 2, 5} {
+		for _, digit := range []uint64{1, 2, 3, 4, 5, 6, 8} {
 			if top := digit * power; top >= max(n, 5) {
 				return top
 			}

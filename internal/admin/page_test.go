@@ -264,7 +264,7 @@ func TestWhy(t *testing.T) {
 }
 
 func TestRoundUp(t *testing.T) {
-	for n, want := range map[uint64]uint64{0: 5, 5: 5, 6: 10, 11: 20, 21: 50, 99: 100, 101: 200, 1 << 63: 1 << 63} {
+	for n, want := range map[uint64]uint64{0: 5, 5: 5, 7: 8, 9: 10, 11: 20, 21: 30, 99: 100, 101: 200, 1 << 63: 1 << 63} {
 		if got := roundUp(n); got != want {
 			t.Errorf("%d: %d, want %d", n, got, want)
 		}

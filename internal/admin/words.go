@@ -73,7 +73,7 @@ func meaning(o journal.Outcome) string {
 	case journal.Deferred:
 		return "refused for now; the other side tries again"
 	}
-	return "refused"
+	return "the other side was told so for good"
 }
 
 func atStage(stage string) string {

@@ -16,6 +16,7 @@ const (
 
 const (
 	groupDelay = 100 * time.Millisecond // how long entries wait for company
+	countDelay = time.Second            // how long counts do, on their way to the store
 	tidyEvery  = time.Minute
 	maxPending = 1 << 12 // entries that may wait
 )
@@ -139,6 +140,8 @@ func (j *Journal) run() {
 	defer close(j.done)
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
+	count := time.NewTicker(countDelay)
+	defer count.Stop()
 	for {
 		select {
 		case <-j.wake:
@@ -146,6 +149,8 @@ func (j *Journal) run() {
 				return
 			}
 			j.guarded(j.take)
+		case <-count.C:
+			j.guarded(j.saveCounts)
 		case <-tidy.C:
 			j.guarded(j.tidy)
 		case <-j.closing:
@@ -168,7 +173,12 @@ func (j *Journal) pause() bool {
 }
 
 // Flush takes in what waits, at once.
-func (j *Journal) Flush() { j.guarded(j.take) }
+func (j *Journal) Flush() {
+	j.guarded(func() {
+		j.take()
+		j.saveCounts()
+	})
+}
 
 // Close takes in what waits and hands it to the store, whose closing writes it.
 func (j *Journal) Close() {
@@ -237,10 +247,9 @@ func (j *Journal) keep(entries []Entry, events map[Key]uint64) {
 	j.save(groups)
 }
 
-// save hands groups and counts to the store.
+// save hands groups to the store.
 func (j *Journal) save(groups map[string][]Entry) {
 	if j.o.Store == nil {
-		clear(j.hours.dirty)
 		return
 	}
 	for bucket, group := range groups {
@@ -248,9 +257,16 @@ func (j *Journal) save(groups map[string][]Entry) {
 			j.stats.Unsaved += uint64(len(group))
 		}
 	}
+}
+
+// saveCounts hands the counts that have changed to the store; what it does not
+// take is tried again.
+func (j *Journal) saveCounts() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for hour := range j.hours.dirty {
-		if j.o.Store.Put(hoursBucket, keyOf(uint64(hour)), encodeHour(j.hours.counts[hour])) {
-			delete(j.hours.dirty, hour) // else it is tried again
+		if j.o.Store == nil || j.o.Store.Put(hoursBucket, keyOf(uint64(hour)), encodeHour(j.hours.counts[hour])) {
+			delete(j.hours.dirty, hour)
 		}
 	}
 }
