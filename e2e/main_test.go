@@ -20,7 +20,7 @@ import (
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each mail server and of miltertest, the paths of the .deb files
+	Packages map[string][]string // of each mail server, of miltertest and of Chromium, the paths of the .deb files
 	Skip     string              // why nothing can be run here
 }
 
@@ -84,6 +84,7 @@ func prepare() (outfit, error) {
 		"sendmail":   mta.SendmailPackages(),
 		"exim":       mta.EximPackages(),
 		"miltertest": {"miltertest"},
+		"chromium":   chromiumPackages(),
 	} {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
 		o.Packages[name] = files
