@@ -39,7 +39,7 @@ func source(t testing.TB) Source {
 		Metrics:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "figures") }),
 		Ready:     func() error { return nil },
 		Now:       moment,
-		Status:    func() *control.Status { return status() },
+		Status:    status,
 		Decisions: j,
 	}
 }
@@ -104,7 +104,6 @@ func TestPages(t *testing.T) {
 func TestToken(t *testing.T) {
 	s := source(t)
 	s.Token = "open sesame"
-	h := NewServer(s).Handler
 	denied := 0
 	s.Denied = func() { denied++ }
 	for token, code := range map[string]int{
@@ -120,7 +119,7 @@ func TestToken(t *testing.T) {
 	} {
 		for _, path := range []string{"/metrics", "/healthz", "/", "/api/decisions", "/static/page.css"} {
 			s.Now = moment
-			h = NewServer(s).Handler // without what was counted before
+			h := NewServer(s).Handler // without what was counted before
 			if w := get(h, "GET", path, token); w.Code != code || (code == 401) != (len(w.Header()["Www-Authenticate"]) == 2) {
 				t.Errorf("%s with %q: %d, want %d", path, token, w.Code, code)
 			}
@@ -139,7 +138,7 @@ func TestTokenRate(t *testing.T) {
 	s.Token, s.Now = "open sesame", func() time.Time { return now }
 	h := NewServer(s).Handler
 	ask := func(from, token string) int {
-		r := httptest.NewRequest("GET", "/healthz", http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody)
 		r.RemoteAddr = from
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
@@ -199,7 +198,7 @@ func TestNames(t *testing.T) {
 		"evil.example.net": 421, "localhost.example.net:8896": 421, "": 421, "127.0.0.1.example.net": 421,
 	} {
 		for _, path := range []string{"/", "/api/decisions"} {
-			r := httptest.NewRequest("GET", path, http.NoBody)
+			r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
 			r.Host = host
 			w := httptest.NewRecorder()
 			NewServer(s).Handler.ServeHTTP(w, r)
@@ -209,7 +208,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	s.Token = "open sesame"
-	r := httptest.NewRequest("GET", "/", http.NoBody)
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Header.Set("Authorization", "Bearer open sesame")
 	w := httptest.NewRecorder()
 	if NewServer(s).Handler.ServeHTTP(w, r); w.Code != 200 {

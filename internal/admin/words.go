@@ -14,7 +14,7 @@ func functions() template.FuncMap {
 		"time":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"minute":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
 		"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"number":  func(n any) string { return number(n) },
+		"number":  number,
 		"ago":     func(now, then time.Time) string { return shortly(now.Sub(then)) },
 		"left":    func(now, then time.Time) string { return shortly(then.Sub(now)) },
 		"ms":      func(d time.Duration) string { return fmt.Sprintf("%.3g ms", d.Seconds()*1000) },
