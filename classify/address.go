@@ -75,6 +75,21 @@ func messageIDs(value string, limit int) []string {
 	return ids
 }
 
+// answered returns the message-ids of an In-Reply-To. Where none stands in angle
+// brackets and the value is a single word, that is one without.
+func answered(value string) []string {
+	if ids := messageIDs(value, 20); len(ids) > 0 {
+		return ids
+	}
+	if id := messageID(value); strings.Contains(id, "@") {
+		return []string{id}
+	}
+	return nil
+}
+
+// latest returns the end of a list that is too long: what is answered stands last.
+func latest(list []string, limit int) []string { return list[max(0, len(list)-limit):] }
+
 // messageID returns the first message-id of a value; one without its angle
 // brackets is given them.
 func messageID(value string) string {

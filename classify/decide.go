@@ -41,7 +41,7 @@ func (m *message) byReport() Class {
 			return Report
 		}
 	}
-	if f := &m.facts; f.class(Report) >= 4 || f.class(Report) >= 2 && f.machine() >= 2 && f.score(speaksDaemon) == 0 {
+	if f := &m.facts; f.class(Report) >= 4 && !f.list || f.class(Report) >= 6 || f.class(Report) >= 2 && f.machine() >= 2 && f.score(speaksDaemon) == 0 {
 		return Report
 	}
 	return ""
@@ -109,7 +109,7 @@ func (m *message) byReceipt() Class {
 			}
 		}
 	}
-	if m.facts.class(Receipt) >= 4 {
+	if m.facts.class(Receipt) >= 4 && !m.facts.list {
 		return Receipt
 	}
 	return ""
@@ -133,7 +133,7 @@ func (m *message) byChallenge() Class {
 	switch {
 	case f.list && !f.null:
 		return ""
-	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0,
+	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0 && f.score(speaksGoods) == 0,
 		points >= 4 && (f.machine() >= 2 || f.stated[speaker(string(Challenge))] > 0):
 		return Challenge
 	}
@@ -200,6 +200,38 @@ func (m *message) weighBounce() {
 		f.add(string(Bounce), 2)
 		f.note("original", InPart)
 	}
+	if f.null && f.score(speaksDaemon) >= 2 && f.quiet() {
+		m.weighRecipient()
+	}
+}
+
+// weighRecipient takes the notice of a mail system in words that no rule knows
+// for a bounce if it names somebody else's address.
+func (m *message) weighRecipient() {
+	if address := m.namesRecipient(); address != "" {
+		m.facts.add(string(Bounce), 1)
+		m.facts.note("recipient", address)
+	}
+}
+
+// namesRecipient returns an address in the notice that is neither who it went to
+// nor who sent it, or "".
+func (m *message) namesRecipient() string {
+	to := addressOf(decodeValue(m.header.first("To"), ""))
+	from := addressOf(decodeValue(m.header.first("From"), ""))
+	for _, r := range recipientsOf(m.raw[:min(len(m.raw), maxNotice)], m.header, to) {
+		if to != "" && !strings.EqualFold(r.Final, from) {
+			return r.Final
+		}
+	}
+	return ""
+}
+
+// isAbout reports whether the notice shows what it is about: an original, a
+// recipient, or what a server answered. Spam that looks like a bounce, and
+// notices of shops, do not.
+func (m *message) isAbout() bool {
+	return m.result.Original.Extent != None || m.namesRecipient() != "" || serverAnswer(m.raw[:min(len(m.raw), maxNotice)]) != ""
 }
 
 // isVirusNotice reports whether so many points make a virus notice: people warn
@@ -220,27 +252,37 @@ func (m *message) isVirusNotice(points int) bool {
 // isBounce reports whether so many points make a bounce, given who sent it.
 func (m *message) isBounce(points int) bool {
 	f := &m.facts
-	proven := false // by words of the notice: a subject is soon quoted
-	for _, s := range []int{speaker(string(Bounce)), speaker(speaksDelay)} {
-		proven = proven || f.proofs[s] > f.stated[s]
-	}
+	fromList := f.list && f.score(speaksDaemon) < 2 && !f.null
 	switch {
-	case f.list && f.score(speaksDaemon) < 2 && !f.null:
-		return points >= 7 && proven && !f.answer
-	case f.score(speaksPerson) > 0:
+	case fromList && (f.answer || f.machine() == 0 && !m.isAbout()), f.score(speaksPerson) > 0:
 		return false
-	case f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list:
+	case fromList:
+		return points >= 7 && m.bounceProven()
+	case f.ofDaemon():
 		return true // whatever it says, and in whatever language
 	case f.machine() >= 4:
 		return points >= 1
-	case f.null && f.score(speaksDaemon) > 0:
-		return points >= 2
+	case f.null:
+		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
 	case f.machine() >= 2:
-		return points >= 3
-	case f.answer:
-		return points >= 8 && proven
+		return points >= 3 && (f.score(speaksDaemon) >= proof || m.bounceProven() || m.isAbout())
 	}
-	return points >= 6 && proven
+	return m.isPlainBounce(points)
+}
+
+// isPlainBounce is isBounce for what a person may have sent.
+func (m *message) isPlainBounce(points int) bool {
+	need := 6
+	if m.facts.answer {
+		need = 8
+	}
+	return m.facts.score(speaksGoods) == 0 && points >= need && m.bounceProven() && m.isAbout()
+}
+
+// bounceProven reports whether the words of the notice prove a bounce: a subject
+// is soon quoted.
+func (m *message) bounceProven() bool {
+	return m.facts.proven(string(Bounce)) || m.facts.proven(speaksDelay)
 }
 
 // isAutoReply reports whether so many points make an automatic reply.
@@ -250,17 +292,30 @@ func (m *message) isAutoReply(points int) bool {
 	case f.score(speaksPerson) > 0:
 		return false
 	case f.list && (!f.null || points < 2):
-		return points >= 6
+		return points >= 6 && (f.machine() >= 2 || f.proven(string(AutoReply)))
 	case f.null && points < 2: // no person answers from the null sender
-		return !f.list && (f.answer || len(m.result.InReplyTo)+len(m.result.References) > 0) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
-	case f.null:
-		return points >= 2
+		return !f.list && (f.answer || m.repliesTo()) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
 	case f.machine() >= 2:
 		return points >= 2
-	case f.answer: // the subject is the original's: only other fields count
-		return f.stated[speaker(string(AutoReply))] > 0
-	case f.machine() == 1 && points >= 3:
+	case f.machine() == 1 && f.score(speaksGoods) == 0 && m.programReplies(points):
 		return true
+	case f.answer:
+		return f.stated[speaker(string(AutoReply))] > 0
 	}
 	return f.proofs[speaker(string(AutoReply))] > 0
+}
+
+// programReplies reports whether so many points make an automatic reply of what
+// a program may have sent: shops and trackers have programs, too.
+func (m *message) programReplies(points int) bool {
+	if m.repliesTo() && !m.facts.answer {
+		return points >= 3
+	}
+	return points >= 4 && (m.repliesTo() || !m.facts.answer)
+}
+
+// repliesTo reports whether the message says which it is an answer to, as
+// automatic replies should (RFC 3834, section 3.1.5).
+func (m *message) repliesTo() bool {
+	return len(m.result.InReplyTo)+len(m.result.References) > 0
 }

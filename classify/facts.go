@@ -57,6 +57,30 @@ func (f *facts) machine() int {
 	return n
 }
 
+// proven reports whether the words of the notice prove what a speaker says.
+func (f *facts) proven(name string) bool {
+	return f.proofs[speaker(name)] > f.stated[speaker(name)]
+}
+
+// ofDaemon reports whether a mail system itself says that it sent this.
+func (f *facts) ofDaemon() bool {
+	return f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list
+}
+
+// quiet reports whether nothing has spoken for any class.
+func (f *facts) quiet() bool {
+	return f.topic() == 0 && f.class(List) == 0 && f.score(speaksPerson, speaksGoods) == 0
+}
+
+// topic is the most that speaks for one class of notification.
+func (f *facts) topic() int {
+	n := f.score(speaksDelay)
+	for _, c := range []Class{Bounce, AutoReply, Challenge, Receipt, Report, Calendar, VirusNotice} {
+		n = max(n, f.class(c))
+	}
+	return n
+}
+
 // gather collects what the header tells.
 func (s *Scanner) gather() facts {
 	f := facts{null: s.nullSender(), media: mediaType(s.header.first("Content-Type"))}
@@ -64,9 +88,9 @@ func (s *Scanner) gather() facts {
 	if f.null {
 		f.note("null-sender", "<>")
 	}
+	f.answer = isAnswer(s.header.first("Subject"))
 	s.count(&f, s.hits, nil)
 	f.list = f.class(List) >= 2
-	f.answer = isAnswer(s.header.first("Subject"))
 	if f.media == "multipart/report" {
 		f.reportType = strings.ToLower(parameter(s.header.first("Content-Type"), "report-type"))
 		f.add(speaksMachine, 2)
@@ -102,12 +126,16 @@ func (s *Scanner) count(f *facts, hits []hit, keep func(hit) bool) {
 			continue
 		}
 		r := &s.rules.rules[h.rule]
-		weight := r.Weight - s.counted(hits[max(0, i-maxHits):i], h)
+		full := r.Weight
+		if f.answer && strings.EqualFold(r.Where, "Subject") {
+			full = min(full, 2) // the original's subject proves nothing
+		}
+		weight := full - s.counted(hits[max(0, i-maxHits):i], h)
 		if weight <= 0 {
 			continue
 		}
 		f.add(r.Speaks, weight)
-		if r.Weight >= proof {
+		if full >= proof {
 			f.proofs[speaker(r.Speaks)]++
 		}
 		if r.Speaks != speaksSeparator {
@@ -159,19 +187,15 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 			}
 		}
 	}
-	topic := 0
-	for _, c := range []Class{Bounce, AutoReply, Challenge, Receipt, Report, Calendar, VirusNotice} {
-		topic = max(topic, f.class(c))
-	}
-	topic = max(topic, f.score(speaksDelay))
+	topic := f.topic()
 	switch {
 	case f.null || f.score(speaksDaemon) > 0 || f.media == "multipart/report" || f.media == "text/calendar":
 		return Maybe
 	case f.list && topic < 2:
 		return CannotBe
-	case f.answer && topic < 2 && f.machine() < 2:
+	case f.answer && topic < 2 && f.machine() == 0:
 		return CannotBe
-	case topic > 0 || f.machine() >= 2:
+	case topic > 0 || f.machine() >= 2 || f.machine() == 1 && s.header.has("In-Reply-To"):
 		return Maybe
 	}
 	return CannotBe

@@ -1,63 +1,87 @@
-package classify_test
+package classify
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/backscatter-milter/backscatter-milter/classify"
 )
 
 // goldenFolders hold messages, each below a line that says what is to be found
-// out about it: "want: class [action extent [message-id]]". The second folder
-// is for real messages, which nobody commits.
+// out about it: "want: class [action [extent [message-id]]]". The second folder
+// is for real messages, which nobody commits. Sheets beside the first hold many
+// short messages each: see readSheet.
 var goldenFolders = []string{"testdata/golden/*/*.eml", "testdata/private/*/*.eml"}
+
+const goldenSheets = "testdata/golden/*.txt"
+
+// golden is a message, and what is to be found out about it.
+type golden struct {
+	name    string
+	want    []string
+	message []byte
+}
+
+func (g golden) class() Class { return Class(g.want[0]) }
 
 func TestGolden(t *testing.T) {
 	count, negative := 0, 0
+	for _, g := range goldens(t) {
+		count++
+		if !g.class().IsNotification() {
+			negative++
+		}
+		t.Run(g.name, func(t *testing.T) { checkGolden(t, g) })
+	}
+	if count < 150 || negative < 100 {
+		t.Errorf("%d messages, %d of them ordinary: want 150 or more, and 100 ordinary ones", count, negative)
+	}
+}
+
+// goldens returns all golden messages.
+func goldens(t testing.TB) []golden {
+	t.Helper()
+	var all []golden
 	for _, folder := range goldenFolders {
 		names, err := filepath.Glob(folder)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range names {
-			want, message := readGolden(t, name)
-			if folder == goldenFolders[0] {
-				count++
-				if c := classify.Class(want[0]); !c.IsNotification() {
-					negative++
-				}
-			}
-			t.Run(strings.TrimPrefix(filepath.ToSlash(name), "testdata/"), func(t *testing.T) {
-				checkGolden(t, want, message)
-			})
+			all = append(all, readGolden(t, name))
 		}
 	}
-	if count < 150 || negative*3 < count {
-		t.Errorf("%d messages, %d of them ordinary: want 150 or more, a third of them ordinary", count, negative)
+	names, err := filepath.Glob(goldenSheets)
+	if err != nil {
+		t.Fatal(err)
 	}
+	for _, name := range names {
+		all = append(all, readSheet(t, name)...)
+	}
+	return all
 }
 
-// readGolden splits a file into what is wanted and the message.
-func readGolden(t *testing.T, name string) (want []string, message []byte) {
+// readGolden reads a file with one message.
+func readGolden(t testing.TB, name string) golden {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	line, message, _ := bytes.Cut(data, []byte("\n"))
-	want = strings.Fields(strings.TrimPrefix(string(line), "want:"))
+	want := strings.Fields(strings.TrimPrefix(string(line), "want:"))
 	if !bytes.HasPrefix(line, []byte("want:")) || len(want) == 0 {
 		t.Fatalf("%s: no line that says what is wanted", name)
 	}
-	return want, message
+	return golden{strings.TrimPrefix(filepath.ToSlash(name), "testdata/"), want, message}
 }
 
-func checkGolden(t *testing.T, want []string, message []byte) {
+// checkGolden classifies a message and compares what it is with what is wanted.
+func checkGolden(t *testing.T, g golden) {
 	t.Helper()
-	r, err := classify.Classify(bytes.NewReader(message), classify.Options{})
+	r, err := Classify(bytes.NewReader(g.message), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,16 +89,21 @@ func checkGolden(t *testing.T, want []string, message []byte) {
 	if r.Action != "" {
 		got = append(got, string(r.Action))
 	}
-	if len(want) > len(got) {
+	if len(g.want) > len(got) {
 		got = append(got, string(r.Original.Extent))
 	}
-	if len(want) > len(got) {
+	if len(g.want) > len(got) {
 		got = append(got, r.Original.MessageID)
 	}
-	if strings.Join(got, " ") != strings.Join(want, " ") {
-		t.Errorf("got %q, want %q, by:", got, want)
-		for _, e := range r.Evidence {
-			t.Logf("%s: %s", e.Signal, e.Value)
-		}
+	if strings.Join(got, " ") != strings.Join(g.want, " ") {
+		t.Errorf("got %q, want %q, by:%s", got, g.want, evidenceLines(r))
 	}
+}
+
+func evidenceLines(r Result) string {
+	var b strings.Builder
+	for _, e := range r.Evidence {
+		fmt.Fprintf(&b, "\n%s: %s", e.Signal, e.Value)
+	}
+	return b.String()
 }

@@ -24,3 +24,7 @@ func HeaderFields(message []byte) iter.Seq2[string, string] {
 func trimBeginning(raw []byte) []byte {
 	return trimBlankLines(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")))
 }
+
+// DecodeHeader gives the value of a header field as people read it: unfolded,
+// with its encoded words (RFC 2047) in UTF-8. What cannot be decoded stays.
+func DecodeHeader(value string) string { return decodeValue(value, "") }

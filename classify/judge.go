@@ -22,8 +22,8 @@ func (s *Scanner) judge() Result {
 	m.parts = split(s.header, s.body)
 	m.notice = findNotice(m.parts)
 	m.result.Original = Original{Extent: None}
-	m.result.InReplyTo = messageIDs(s.header.first("In-Reply-To"), 20)
-	m.result.References = messageIDs(s.header.first("References"), 100)
+	m.result.InReplyTo = answered(s.header.first("In-Reply-To"))
+	m.result.References = latest(messageIDs(s.header.first("References"), 2000), 100)
 	m.result.Original = m.takeOriginal()
 	m.readNotice()
 	m.readStatus()
@@ -100,14 +100,14 @@ const top = 40
 // counts reports whether a phrase found in the notice counts.
 func (m *message) counts(h hit) bool {
 	switch {
-	case m.facts.machine() >= 2:
+	case m.facts.machine() >= 2, m.rules.rules[h.rule].Speaks == speaksGoods:
 		return true
 	case m.rules.rules[h.rule].Speaks == string(Challenge):
-		return m.facts.class(Challenge) > 0 && h.at < 20*top
+		return m.facts.class(Challenge) > 0 && (h.at < 5*top || h.at < 20*top && !m.facts.answer)
 	case m.rules.rules[h.rule].Speaks == string(AutoReply) && m.facts.machine() > 0:
 		return h.at < 10*top
 	}
-	if h.at < 20 {
+	if h.at < 8 || h.at < 20 && m.rules.rules[h.rule].Speaks != string(Bounce) {
 		return true
 	}
 	// A colon announces somebody else's words.

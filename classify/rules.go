@@ -18,7 +18,8 @@ type Rule struct {
 	// says the mail is still on its way), "daemon" (a mail system wrote
 	// this), "machine" (no person did), "program" (a program may have, as
 	// they do newsletters), "person" (it is no answer to a message, though
-	// it says so), "separator" (the original follows).
+	// it says so), "goods" (what came back or was received is no mail),
+	// "separator" (the original follows).
 	Speaks string
 	// Weight is how much: 1 hint, 2 sign, 4 proof.
 	Weight int
@@ -41,12 +42,13 @@ const (
 	speaksDaemon    = "daemon"
 	speaksProgram   = "program"
 	speaksPerson    = "person"
+	speaksGoods     = "goods"
 	speaksSeparator = "separator"
 )
 
 var speakers = []string{
 	string(Bounce), string(AutoReply), string(Challenge), string(Receipt), string(Report), string(Calendar),
-	string(VirusNotice), string(List), speaksDelay, speaksMachine, speaksDaemon, speaksProgram, speaksPerson, speaksSeparator,
+	string(VirusNotice), string(List), speaksDelay, speaksMachine, speaksDaemon, speaksProgram, speaksPerson, speaksGoods, speaksSeparator,
 }
 
 // proof is the weight from which on a row is enough where others are doubtful.

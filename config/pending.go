@@ -7,11 +7,7 @@ import "strings"
 // but may not be set away from their defaults. A feature that arrives takes
 // its line away.
 func notYetThere() map[string]string {
-	return map[string]string{
-		"flood": "floods",
-
-		"policy.flood": "floods",
-	}
+	return map[string]string{}
 }
 
 // pending reports whether a key, or a table that it is in, is not there yet. What

@@ -23,14 +23,14 @@ type testCase struct {
 // cases are all there are; matrix.txt says what each of them shows.
 func cases() []testCase {
 	var all []testCase
-	for _, some := range [][]testCase{outboundCases(), inboundCases(), refusalCases(), recipientCases(), graceCases(), memoCases(), classCases(), eximCases(), lifeCases(), trafficCases(), sitesCases(), reportCases(), pageCases()} {
+	for _, some := range [][]testCase{outboundCases(), inboundCases(), refusalCases(), recipientCases(), graceCases(), originCases(), foreignCases(), recordCases(), reasonCases(), memoCases(), listCases(), listFaultCases(), listLoadCases(), classCases(), eximCases(), lifeCases(), trafficCases(), sitesCases(), reportCases(), pageCases()} {
 		all = append(all, some...)
 	}
 	return all
 }
 
 // TestMail runs the cases on all mail servers, one server beside the other, and
-// the scripts of miltertest beside them.
+// the scripts of miltertest and the filters of examples/ beside them.
 func TestMail(t *testing.T) {
 	if here.Skip != "" {
 		t.Skip(here.Skip)
@@ -55,6 +55,10 @@ func TestMail(t *testing.T) {
 	t.Run("miltertest", func(t *testing.T) {
 		t.Parallel()
 		runMiltertest(t, &results)
+	})
+	t.Run("examples", func(t *testing.T) {
+		t.Parallel()
+		runExamples(t, &results)
 	})
 }
 

@@ -60,7 +60,7 @@ func zeroConfiguration(d *desk) {
 	}
 }
 
-// signedFor writes the store of a daemon that has signed all mail of
+// signedFor writes the store of a daemon that has signed and recorded all mail of
 // example.com for so long, up to now.
 func signedFor(span time.Duration) func(t *testing.T, state string) {
 	return func(t *testing.T, state string) {
@@ -81,6 +81,7 @@ func signedFor(span time.Duration) func(t *testing.T, state string) {
 		for at := now.Add(-span); at.Before(now); at = at.Add(10 * time.Minute) {
 			g.Heartbeat(at)
 			g.Signed("example.com", key, at)
+			g.Recorded("example.com", at)
 		}
 		g.Heartbeat(now)
 		if err := db.Close(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,14 +14,17 @@ import (
 	"testing"
 
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/filters"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/opendkim"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/rbldnsd"
 )
 
 // outfit is what the process outside the namespaces prepares, because it needs
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each mail server, of miltertest and of Chromium, the paths of the .deb files
+	Packages map[string][]string // of each server, of miltertest, of each filter and of Chromium, the paths of the .deb files
 	Skip     string              // why nothing can be run here
 }
 
@@ -78,14 +82,18 @@ func prepare() (outfit, error) {
 	var built error
 	var wait sync.WaitGroup
 	wait.Go(func() { o.Program, built = build() })
-	var errs []error
-	for name, packages := range map[string][]string{
+	wanted := map[string][]string{
 		"postfix":    mta.PostfixPackages(),
 		"sendmail":   mta.SendmailPackages(),
 		"exim":       mta.EximPackages(),
+		"rbldnsd":    rbldnsd.Packages(),
 		"miltertest": {"miltertest"},
 		"chromium":   chromiumPackages(),
-	} {
+		"opendkim":   opendkim.Packages(),
+	}
+	maps.Copy(wanted, filters.Packages())
+	var errs []error
+	for name, packages := range wanted {
 		files, err := box.Fetch(filepath.Join(cacheDir(), name), packages...)
 		o.Packages[name] = files
 		errs = append(errs, err)

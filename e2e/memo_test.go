@@ -29,8 +29,8 @@ class = "bounce"
 func memos(d *desk) {
 	client := d.connect(outsideClient)
 	for _, c := range []struct{ name, header, body, mark string }{
-		{"notes", "Subject: DELIVERY FAILURE: User bob (bob@example.net) not listed in Domino Directory\r\n",
-			"Your message\r\n\r\n  Subject: Minutes\r\n\r\nwas not delivered to:\r\n\r\n  bob@example.net\r\n\r\nbecause:\r\n\r\n  User bob (bob@example.net) not listed in Domino Directory\r\n", "mark; reason=unproven; class=bounce; "},
+		{"notes", "Subject: DELIVERY FAILURE: User carol (carol@example.net) not listed in Domino Directory\r\n",
+			"Your message\r\n\r\n  Subject: Minutes\r\n\r\nwas not delivered to:\r\n\r\n  carol@example.net\r\n\r\nbecause:\r\n\r\n  User carol (carol@example.net) not listed in Domino Directory\r\n", "mark; reason=unproven; class=bounce; "},
 		{"vacation", "Subject: Automatic reply: Minutes\r\nAuto-Submitted: auto-replied\r\n", "I am away until Monday.\r\n", "mark; reason=auto-reply; class=auto-reply; "},
 		{"reply", "Subject: Accepted: Lunch\r\nContent-Type: text/calendar; method=REPLY; charset=utf-8\r\n",
 			"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nMETHOD:REPLY\r\nBEGIN:VEVENT\r\nUID:1@example.net\r\nATTENDEE;PARTSTAT=ACCEPTED:mailto:bob@example.net\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n", "accept; reason=calendar; class=calendar; "},

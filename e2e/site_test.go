@@ -14,6 +14,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/box"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/rbldnsd"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/smtp"
 )
 
@@ -34,7 +35,8 @@ type site struct {
 	mta    mta.Server
 	sink   *smtp.Sink
 	sinkAt netip.AddrPort
-	number byte // the last octet of the server's address
+	list   *rbldnsd.Server // the daemon's resolver, which knows one zone only
+	number byte            // the last octet of the server's address
 	milter netip.AddrPort
 	admin  netip.AddrPort
 	socket string // of the milter, as seen from outside the server's box
@@ -71,6 +73,13 @@ func openSite(t *testing.T, name string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.mta.Stop)
+	if b, err = box.New(name+"-rbldnsd", here.Packages["rbldnsd"]); err != nil {
+		t.Fatal(err)
+	}
+	if s.list, err = rbldnsd.Start(b, netip.AddrFrom4([4]byte{192, 0, 2, 28 + number})); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.list.Stop)
 	return s
 }
 
@@ -146,6 +155,9 @@ func (s *site) openDesk(t *testing.T, c settings) *desk {
 		logged: len(s.mta.Log(0)),
 	}
 	if d.daemon, err = daemon.Install(here.Program, dir, s.config(c), s.admin); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.daemon.Resolve(fmt.Sprintf("nameserver %s\n", s.list.Address())); err != nil {
 		t.Fatal(err)
 	}
 	if c.prepare != nil {

@@ -144,7 +144,10 @@ func (s *session) endOfMessage(m milter.Modifier) *milter.Response {
 		s.classified()
 	}
 	if r := s.refusal(policy.AtEOM, m); r != nil {
+		s.count()
 		return r
 	}
-	return s.deliver(m)
+	answer := s.deliver(m)
+	s.count()
+	return answer
 }

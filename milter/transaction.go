@@ -25,11 +25,12 @@ type transaction struct {
 	id         uint64
 	recipients []*recipient
 	held       int               // octets of recipients
+	others     bool              // it has recipients who are not held, since nothing is judged or changed for them
 	brought    int               // verdict headers that came with the message
 	undecided  bool              // what the message is may decide of a recipient
 	scanner    *classify.Scanner // reads it then; nil before the first header field and once the class is known
 	classDone  bool
-	content    bool // more has come than the envelope
+	content    bool // more has come than the envelope, or is announced
 	failed     bool
 	changing   bool // changes have been begun and not all been made
 	sign       signing
@@ -83,6 +84,7 @@ func (t *transaction) recipient(to, args, resolved, queueID string) *milter.Resp
 	r := &recipient{facts: t.message.Recipient(to), args: args, resolved: resolved}
 	r.plain, _ = t.message.Untag(&r.facts)
 	v := t.judgeRecipient(r)
+	t.message.CountRecipient(&r.facts, v)
 	t.took += t.server.now().Sub(begun)
 	if v.WouldRefuse() {
 		t.record(v, queueID, to)
@@ -115,6 +117,7 @@ func (t *transaction) judgeRecipient(r *recipient) policy.Verdict {
 // cannot be told to come in pieces: what is too much of it keeps its tags.
 func (t *transaction) hold(r *recipient) *milter.Response {
 	if t.message.Kind != policy.InboundNull && !r.facts.Ours() {
+		t.others = true
 		return milter.RespContinue
 	}
 	if t.held += r.size(); t.held > maxHeld {
@@ -132,8 +135,12 @@ func (t *transaction) hold(r *recipient) *milter.Response {
 // we sign it, the MTA does not know its users by their tagged addresses.
 func (t *transaction) unknown(to string) {
 	f := t.message.Recipient(to)
-	if t.message.Kind == policy.InboundNull && f.AsSigned() {
+	switch {
+	case t.message.Kind != policy.InboundNull:
+	case f.AsSigned():
 		t.server.observer.TagRefused(to)
+	default:
+		t.message.CountRecipient(&f, policy.Verdict{})
 	}
 }
 
@@ -162,6 +169,7 @@ func (t *transaction) classified() {
 
 // data decides at DATA, where that has been negotiated.
 func (t *transaction) data(m milter.Modifier) *milter.Response {
+	t.content = true
 	if r := t.refusal(policy.AtData, m); r != nil {
 		return r
 	}
@@ -192,7 +200,10 @@ func (t *transaction) verdict(stage policy.Stage) policy.Verdict {
 	if t.failed {
 		return t.message.Failure(stage)
 	}
-	verdicts := make([]policy.Verdict, 0, len(t.recipients))
+	verdicts := make([]policy.Verdict, 0, len(t.recipients)+1)
+	if t.others {
+		verdicts = append(verdicts, policy.Verdict{})
+	}
 	for _, r := range t.recipients {
 		if !r.verdict.Decided() {
 			r.verdict = policy.Judge(&r.facts, stage)
@@ -328,6 +339,18 @@ func (t *transaction) record(v policy.Verdict, queueID string, to ...string) {
 		Client: t.message.Client().Addr, From: t.message.Sender, To: to,
 		Verdict: v, Took: t.took,
 	})
+}
+
+// count counts a message that has come to its end.
+func (t *transaction) count() {
+	if !t.message.Kind.Untrusted() || len(t.recipients) == 0 || t.failed {
+		return
+	}
+	facts := make([]*policy.Facts, len(t.recipients))
+	for i, r := range t.recipients {
+		facts[i] = &r.facts
+	}
+	t.message.CountMessage(facts)
 }
 
 // addresses lists the recipients that are held, as they were given.

@@ -75,13 +75,21 @@ func (c *checkup) run() error {
 			break // the rest asks what it says
 		}
 	}
-	if _, err := fmt.Fprintf(c.out, "%d problems, %d warnings\n", c.problems, c.warnings); err != nil {
+	if _, err := fmt.Fprintf(c.out, "%s, %s\n", plural(c.problems, "problem"), plural(c.warnings, "warning")); err != nil {
 		return err
 	}
 	if c.problems > 0 {
 		return errSilent
 	}
 	return nil
+}
+
+// plural is "1 problem", "2 problems".
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (c *checkup) problem(err error) {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"strings"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/admin"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
@@ -52,6 +54,27 @@ func (d *decided) sent(result string) { d.Count(decisions.EventOutgoing, result)
 func (d *decided) callout() { d.Count(decisions.EventCallout, "") }
 
 func (d *decided) outscatter() { d.Count(decisions.EventOutscatter, "") }
+
+// blocks tells the page what is blocked; addresses as the log shows them.
+func (d *daemon) blocks() []admin.Block {
+	blocks := []admin.Block{}
+	for _, h := range d.floods.Hottest(maxShownBlocks) {
+		if !h.Blocked {
+			continue
+		}
+		key := strings.TrimPrefix(h.Name, h.Kind.String()+" ")
+		switch {
+		case strings.Contains(key, "@"):
+			key = d.journal.Log().Address(key)
+		case h.Subject != "":
+			key = strings.Fields(key)[0] + ": " + h.Subject
+		}
+		blocks = append(blocks, admin.Block{Kind: h.Kind.String(), Key: decisions.Visible(key), Until: h.Until, Count: uint64(h.Refused)})
+	}
+	return blocks
+}
+
+const maxShownBlocks = 100
 
 // figures are those of the metrics.
 func (d *decided) figures() (kept int, missing map[string]uint64) {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"net/mail"
+	"net/netip"
 	"strings"
+	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
@@ -16,13 +19,16 @@ type messageEnvelope struct {
 	sender      string
 	senderKnown bool
 	recipients  []string
-	judged      string // verdict header of ours
+	judged      string     // verdict header of ours
+	client      netip.Addr // who handed it to our MTA, by the topmost Received
+	received    time.Time  // when; zero where it does not say
 }
 
 // envelopeIn reads the envelope in the fields that MTAs leave on delivery.
 func envelopeIn(message []byte) messageEnvelope {
 	var e messageEnvelope
 	var delivered, original, to []string
+	var date time.Time
 	for name, value := range classify.HeaderFields(message) {
 		value = strings.TrimSpace(value)
 		switch {
@@ -36,7 +42,14 @@ func envelopeIn(message []byte) messageEnvelope {
 			to = addressesIn(value)
 		case strings.EqualFold(name, policy.HeaderName) && e.judged == "":
 			e.judged = value
+		case strings.EqualFold(name, "Received"):
+			e.takeReceived(value)
+		case strings.EqualFold(name, "Date") && date.IsZero():
+			date, _ = mail.ParseDate(value)
 		}
+	}
+	if e.received.IsZero() {
+		e.received = date
 	}
 	for _, list := range [][]string{original, delivered, to} {
 		if len(list) > 0 {
@@ -45,6 +58,32 @@ func envelopeIn(message []byte) messageEnvelope {
 		}
 	}
 	return e
+}
+
+// takeReceived reads a Received field (RFC 5321, section 4.4): when the newest was
+// written, and the newest client with a public address, which is not one of our
+// own hops.
+func (e *messageEnvelope) takeReceived(value string) {
+	if i := strings.LastIndexByte(value, ';'); i >= 0 && e.received.IsZero() {
+		if t, err := mail.ParseDate(strings.TrimSpace(value[i+1:])); err == nil {
+			e.received = t
+		}
+	}
+	if e.client.IsValid() {
+		return
+	}
+	_, rest, _ := strings.Cut(value, "[")
+	literal, _, _ := strings.Cut(rest, "]")
+	a, err := netip.ParseAddr(strings.TrimPrefix(literal, "IPv6:"))
+	if err == nil && !a.IsLoopback() && !a.IsPrivate() {
+		e.client = a.Unmap()
+	}
+}
+
+// isTagged reports whether an address looks like one with a tag.
+func isTagged(address string) bool {
+	s := batv.Scheme{Layout: batv.LayoutPRVS, Delimiter: '+', Lifetime: 10}
+	return s.Verify(address, time.Unix(0, 0)).Result != batv.Missing
 }
 
 func addressesIn(value string) []string {

@@ -26,6 +26,10 @@ type question struct {
 	From    string     `json:"from"`
 	To      []string   `json:"to"`
 	Message []byte     `json:"message"`
+
+	At        time.Time `json:"at"` // when it is judged; zero: now
+	Strict    bool      `json:"strict"`
+	WithLists bool      `json:"with_lists"`
 }
 
 // explainFlags are the envelope as the command line gives it.
@@ -67,7 +71,7 @@ func (f *explainFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	if err != nil {
 		return err
 	}
-	e, err := newExplainer(cmd.Context(), s)
+	e, err := newExplainer(cmd.Context(), s, true)
 	if err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (f *explainFlags) clientAddress() (netip.Addr, error) {
 // question joins what the command line says of the envelope with what the
 // message does.
 func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) question {
-	q := question{Client: client, From: env.sender, To: env.recipients, Message: message}
+	q := question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
 	if f.sender {
 		q.From = withoutBrackets(f.from)
 	}
@@ -156,9 +160,11 @@ type explainer struct {
 	lists    *dnsbl.Client
 }
 
-func newExplainer(ctx context.Context, s *site) (*explainer, error) {
-	var probe control.Status
-	switch err := s.call(ctx, control.VerbStatus, nil, &probe); {
+// newExplainer finds out who explains. DNS lists are made ready if they are
+// wanted.
+func newExplainer(ctx context.Context, s *site, withLists bool) (*explainer, error) {
+	var running control.Status
+	switch err := s.call(ctx, control.VerbStatus, nil, &running); {
 	case err == nil:
 		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q question) (x policy.Explanation, err error) {
 			err = s.call(ctx, control.VerbExplain, q, &x)
@@ -167,6 +173,11 @@ func newExplainer(ctx context.Context, s *site) (*explainer, error) {
 	case !errors.Is(err, control.ErrNoDaemon):
 		return nil, err
 	}
+	return newOwnExplainer(ctx, s, withLists)
+}
+
+// newOwnExplainer explains without a daemon.
+func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, error) {
 	cfg, from, err := s.config()
 	if err != nil {
 		return nil, err
@@ -188,7 +199,9 @@ func newExplainer(ctx context.Context, s *site) (*explainer, error) {
 		return nil, err
 	}
 	lists := newLookupClient(cfg, io.Discard)
-	lists.Check(ctx)
+	if withLists {
+		lists.Check(ctx)
+	}
 	who := "no daemon runs: explained by " + from
 	if known.store == nil {
 		who += ", without a record of the site"
@@ -211,7 +224,11 @@ func (e *explainer) close() {
 }
 
 func (q question) explain(s *policy.Settings, now time.Time) policy.Explanation {
-	return policy.Explain(s, policy.Envelope{Client: policy.Client{Addr: q.Client}, Sender: q.From}, q.To, q.Message, now)
+	if !q.At.IsZero() {
+		now = q.At
+	}
+	e := policy.Envelope{Client: policy.Client{Addr: q.Client}, Sender: q.From}
+	return policy.Explain(s, e, q.To, q.Message, policy.ExplainOptions{Now: now, Strict: q.Strict, WithLists: q.WithLists})
 }
 
 // explain answers the command.
@@ -220,8 +237,7 @@ func (d *daemon) explain(args json.RawMessage) (any, error) {
 	if err := json.Unmarshal(args, &q); err != nil {
 		return nil, err
 	}
-	current := d.current()
-	return q.explain(d.policy(current), d.now()), nil
+	return q.explain(d.current().policy, d.now()), nil
 }
 
 // writeJSONLine prints a value as a line.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"io"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
@@ -30,3 +33,32 @@ func (j *journal) set(settings config.Log) {
 
 // Log is the log as it is set now.
 func (j *journal) Log() *maillog.Log { return j.log.Load() }
+
+// afterPanic is how long work that has failed is left alone.
+const afterPanic = time.Minute
+
+// survive does work that lasts until ctx ends. It is begun anew a while after a
+// panic: what comes from DNS or the MTA must not end the daemon.
+func (j *journal) survive(ctx context.Context, what string, work func(context.Context)) {
+	for {
+		if j.try(ctx, what, work) {
+			return
+		}
+		select {
+		case <-time.After(afterPanic):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// try reports whether work came to its end.
+func (j *journal) try(ctx context.Context, what string, work func(context.Context)) (ended bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			j.Log().Panicked(what, v, debug.Stack())
+		}
+	}()
+	work(ctx)
+	return true
+}

@@ -168,7 +168,7 @@ func (k *knowledge) run(ctx context.Context) {
 		k.working.Add(1)
 		go func() {
 			defer k.working.Done()
-			work(ctx)
+			k.journal.survive(ctx, "background", work)
 		}()
 	}
 }
@@ -179,14 +179,20 @@ func (k *knowledge) beat(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			k.grace.Heartbeat(k.now())
-			k.lost.Store(k.lostKeys(k.keys.Load(), k.now()))
-			k.unsteady()
+			k.everyMinute()
 		case <-ctx.Done():
 			k.grace.Heartbeat(k.now())
 			return
 		}
 	}
+}
+
+// everyMinute notes that the daemon runs, and what keeps its record from being
+// complete.
+func (k *knowledge) everyMinute() {
+	k.grace.Heartbeat(k.now())
+	k.lost.Store(k.lostKeys(k.keys.Load(), k.now()))
+	k.unsteady()
 }
 
 // close waits for the goroutines of run, whose context has ended, and writes

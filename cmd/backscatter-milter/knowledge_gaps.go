@@ -56,29 +56,44 @@ func (k *knowledge) lifetimeStored() (before time.Duration) {
 
 // unsteady notes a gap, which ends now, for every domain whose mail leaves
 // unsigned by the settings in force, or whose tags cannot all be verified: while
-// that lasts, and for a lifetime after, nothing may be missed.
+// that lasts, and for a lifetime after, nothing may be missed. Mail that leaves
+// while hands are off is not on record either.
 func (k *knowledge) unsteady() {
-	cfg := k.cfg.Load()
+	handsOff, now := k.handsOff(), k.now()
 	lost := k.lost.Load()
+	k.interrupt(func(domain string) string {
+		why := handsOff(domain)
+		if why != "" {
+			k.grace.Unrecorded(domain, why, now)
+		}
+		if lost {
+			why = "a key whose tags may still come home is not in the key file"
+		}
+		return why
+	})
+}
+
+// handsOff tells why hands are off a domain by the settings in force, "" if they
+// are not.
+func (k *knowledge) handsOff() func(domain string) string {
+	cfg := k.cfg.Load()
 	modes := make(map[string]config.Mode)
 	for _, d := range cfg.DomainSettings {
 		modes[config.FoldDomain(d.Name)] = d.Mode
 	}
-	k.interrupt(func(domain string) string {
+	return func(domain string) string {
 		mode := cfg.Mode
 		if own := modes[domain]; own != "" {
 			mode = own
 		}
 		switch {
-		case lost:
-			return "a key whose tags may still come home is not in the key file"
 		case mode == config.ModeOff:
 			return `mode = "off"`
 		case !cfg.Domains.Empty() && !cfg.Domains.Match(domain):
 			return "the domain was not one of those named"
 		}
 		return ""
-	})
+	}
 }
 
 // interrupt notes a gap for every domain that why gives a reason for.

@@ -42,12 +42,11 @@ func (k *knowledge) watchSPF(ctx context.Context) {
 
 // readSPF reports whether the record could be read, or there is none.
 func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
-	resolver, err := spf.SystemDNS("/etc/resolv.conf")
+	servers, err := originResolvers(k.cfg.Load())
 	if err != nil {
 		k.failed("read SPF", err)
-		return false
 	}
-	f := spf.Check(ctx, resolver, domain, sendingNetworks(k.cfg.Load()))
+	f := spf.Check(ctx, spf.NewDNS(servers...), domain, sendingNetworks(k.cfg.Load()))
 	if f.Result == spf.NotRead {
 		k.failed("read SPF", errors.Join(errors.New(domain), f.Err))
 		return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ const (
 	resolvConf = "/etc/resolv.conf"
 	ownEvery   = 24 * time.Hour   // our own addresses are looked up
 	ownRetry   = 10 * time.Minute // where a zone has no opinion
-	oldLists   = 10 * time.Second // longer than a zone may take: for those who are waiting
+	oldLists   = time.Minute      // longer than a zone may take: for those who are waiting
 )
 
 // lists are the DNS lists that the daemon asks: a client of dnsbl for the zones
@@ -34,6 +35,7 @@ type lists struct {
 	client  atomic.Pointer[dnsbl.Client]
 	mu      sync.Mutex
 	zones   []config.Zone
+	servers []string // of the system, when the client was made
 	own     []netip.Addr
 	listed  map[string]int // our own addresses that a zone lists
 	restart chan struct{}  // zones or own addresses have changed
@@ -46,19 +48,20 @@ func newLists(cfg *config.Config, j *journal, m *metrics.Metrics, now func() tim
 	l.working.Add(1)
 	go func() {
 		defer l.working.Done()
-		l.watchOwn()
+		j.survive(l.ctx, "own addresses on DNS lists", func(context.Context) { l.watchOwn() })
 	}()
 	return l
 }
 
-// take brings the zones of the settings into force.
+// take brings the zones of the settings, and the system's DNS servers, into force.
 func (l *lists) take(cfg *config.Config) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.own = cfg.PublicAddresses
-	if l.client.Load() == nil || !reflect.DeepEqual(l.zones, cfg.DNSBL) {
-		l.zones = cfg.DNSBL
-		client := dnsbl.New(l.options(cfg.DNSBL))
+	servers := l.resolvers()
+	if l.client.Load() == nil || !reflect.DeepEqual(l.zones, cfg.DNSBL) || !slices.Equal(l.servers, servers) {
+		l.zones, l.servers = cfg.DNSBL, servers
+		client := dnsbl.New(l.options(cfg.DNSBL, servers))
 		if old := l.client.Swap(client); old != nil {
 			time.AfterFunc(oldLists, old.Close)
 		}
@@ -74,9 +77,9 @@ func (l *lists) take(cfg *config.Config) {
 	}
 }
 
-func (l *lists) options(zones []config.Zone) dnsbl.Options {
+func (l *lists) options(zones []config.Zone, servers []string) dnsbl.Options {
 	return dnsbl.Options{
-		Zones: dnsblZones(zones), Resolvers: l.resolvers(), Now: l.now,
+		Zones: dnsblZones(zones), Resolvers: servers, Now: l.now,
 		Asked:    func(zone string, s dnsbl.Status) { l.metrics.LookedUp(zone, s.String()) },
 		Changed:  l.changed,
 		Panicked: func(v any, stack []byte) { l.metrics.Panicked(); l.journal.Log().Panicked("dnsbl", v, stack) },

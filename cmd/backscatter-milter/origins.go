@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/dkim"
@@ -27,10 +29,32 @@ func (k *knowledge) openLedger(cfg *config.Config) *ledger.Ledger {
 	return l
 }
 
+// record is the ledger as origins ask it. It covers no time in which hands were
+// off a domain, of which the ledger itself does not know.
+type record struct {
+	*ledger.Ledger
+	known *knowledge
+}
+
+func (k *knowledge) record() record { return record{k.ledger, k} }
+
+// Covers is Ledger.Covers.
+func (r record) Covers(domain string, t time.Time) bool {
+	if !r.Ledger.Covers(domain, t) {
+		return false
+	}
+	for _, gap := range r.known.grace.Status(domain, r.known.now()).Recording.Gaps {
+		if !t.Before(gap.From.Add(-ledger.Skew)) && !t.After(gap.To.Add(ledger.Skew)) {
+			return false
+		}
+	}
+	return true
+}
+
 // finder makes what finds out whether originals are ours under the settings.
 func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 	o := origin.Options{
-		Record: k.ledger, Ours: k.isOurs(cfg), Relays: append([]string{hostName()}, cfg.OurRelays...),
+		Record: k.record(), Ours: k.isOurs(cfg), Relays: append([]string{hostName()}, cfg.OurRelays...),
 		Lifetime: cfg.Origin.Ledger,
 	}
 	if cfg.Origin.DKIM {
@@ -38,16 +62,22 @@ func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 		if err != nil {
 			return nil, hintError{err, "origin.dkim_keys names files that hold a key's DNS record"}
 		}
-		resolvers := cfg.Origin.Resolvers
-		if len(resolvers) == 0 {
-			var err error
-			if resolvers, err = dnsbl.SystemResolvers(resolvConf); err != nil {
-				k.journal.Log().Warn("DNS servers", "error", err)
-			}
+		resolvers, err := originResolvers(cfg)
+		if err != nil {
+			k.journal.Log().Warn("DNS servers", "error", err)
 		}
 		o.Keys = dkim.Static{Keys: keys, Next: dkim.NewCache(dkim.NewDNS(resolvers...), k.now)}
 	}
 	return origin.New(o), nil
+}
+
+// originResolvers are the servers that are asked for DKIM keys and SPF: those that
+// are configured, or else the system's. An error says what is odd about these.
+func originResolvers(cfg *config.Config) ([]string, error) {
+	if servers := cfg.Origin.Resolvers; len(servers) > 0 {
+		return servers, nil
+	}
+	return dnsbl.SystemResolvers(resolvConf)
 }
 
 // isOurs reports whether a domain is named as ours, or where none are named has

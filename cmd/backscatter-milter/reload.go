@@ -77,6 +77,7 @@ func (d *daemon) reload() (control.Reloaded, error) {
 	}
 	d.known.reload(next.cfg, next.keys)
 	d.lists.take(next.cfg)
+	d.floods.SetRules(floodRules(next.cfg))
 	d.server.Reload(judge)
 	d.inForce.Store(next)
 	d.journal.set(next.cfg.Log)
@@ -118,7 +119,7 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 	if err := errors.Join(err, keyErr, finderErr); err != nil {
 		return nil, nil, err
 	}
-	judge, err := milter.NewSettings(d.policy(next))
+	judge, err := d.prepare(next)
 	return next, judge, err
 }
 
@@ -127,6 +128,7 @@ func (d *daemon) verbs() map[string]control.Handler {
 	return map[string]control.Handler{
 		control.VerbReload:  func(context.Context, json.RawMessage) (any, error) { return d.reload() },
 		control.VerbStatus:  func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
+		control.VerbUnblock: func(_ context.Context, args json.RawMessage) (any, error) { return d.unblock(args) },
 		control.VerbExplain: func(_ context.Context, args json.RawMessage) (any, error) { return d.explain(args) },
 		control.VerbReport:  func(_ context.Context, args json.RawMessage) (any, error) { return d.report(args) },
 	}

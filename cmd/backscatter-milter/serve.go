@@ -22,6 +22,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/admin"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
@@ -79,6 +80,7 @@ type daemon struct {
 	known   *knowledge // of the site; outlives reloads
 	lists   *lists     // DNS lists
 	decided *decided   // the journal of decisions
+	floods  *flood.Flood
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -98,6 +100,7 @@ type settings struct {
 	keys    *batv.Keyring
 	keyFile string
 	finder  *origin.Finder
+	policy  *policy.Settings
 }
 
 func (d *daemon) current() *settings { return d.inForce.Load() }
@@ -117,6 +120,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		StoreFailures: d.known.storeFailures,
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
 		Journal:       d.decided.figures,
+		FloodBlocks:   d.floodBlocks,
 	})
 	var err error
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
@@ -127,7 +131,8 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		return nil, errors.Join(err, d.forget())
 	}
 	d.lists = newLists(cfg, j, d.metrics, now)
-	judge, err := milter.NewSettings(d.policy(first))
+	d.floods = newFloods(cfg, j, d.metrics, now)
+	judge, err := d.prepare(first)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -140,7 +145,7 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	})
 	d.admin = admin.NewServer(admin.Source{
 		Metrics: d.metrics.Handler(), Ready: d.ready, Token: cfg.Admin.Token, Now: now,
-		Status: func() *control.Status { return d.status(now()) }, Decisions: d.decided.Journal,
+		Status: func() *control.Status { return d.status(now()) }, Decisions: d.decided.Journal, Blocks: d.blocks,
 		Denied: func() { tell.Rejected("admin-token") },
 	})
 	d.control = control.NewServer(control.Options{Verbs: d.verbs(), Now: time.Now, Failed: tell.Failed})
@@ -155,9 +160,10 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	return d, nil
 }
 
-// policy is what mail is judged by under the given settings.
-func (d *daemon) policy(s *settings) *policy.Settings {
-	return policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder})
+// prepare makes what mail is judged by under the given settings.
+func (d *daemon) prepare(s *settings) (*milter.Settings, error) {
+	s.policy = policy.NewSettings(s.cfg, s.keys, policy.Sources{Site: d.known, Lists: d.lists, Origins: s.finder, Floods: d.floods})
+	return milter.NewSettings(s.policy)
 }
 
 // close ends what is known and asked.
@@ -265,6 +271,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 	}
 	background, end := context.WithCancel(context.Background())
 	d.known.run(background)
+	go d.sweepFloods(background)
 	d.introduce()
 	err := d.wait(ctx, hangup, failed)
 	return errors.Join(err, d.stop(end))

@@ -23,8 +23,7 @@ type Source struct {
 // Block is a client network or a recipient that is blocked.
 type Block struct {
 	Kind  string // "client", "recipient", "subject"
-	Key   string
-	Since time.Time
+	Key   string // addresses as the log shows them
 	Until time.Time
 	Count uint64 // attempts during the block
 }

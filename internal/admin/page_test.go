@@ -138,7 +138,7 @@ func TestAlarms(t *testing.T) {
 		return st
 	}
 	s.Blocks = func() []Block {
-		return []Block{{"client", "192.0.2.0/24", moment(), moment().Add(15 * time.Minute), 400}, {"recipient", "alice@example.com", moment(), moment().Add(time.Hour), 50}}
+		return []Block{{"client", "192.0.2.0/24", moment().Add(15 * time.Minute), 400}, {"recipient", "alice@example.com", moment().Add(time.Hour), 50}}
 	}
 	got := s.page(t, "")
 	for _, want := range []string{

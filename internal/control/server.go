@@ -142,8 +142,9 @@ func (s *Server) client(conn net.Conn) {
 
 // reply writes an answer; a client that has gone needs none.
 func (s *Server) reply(conn net.Conn, result any, err error) {
+	line := encode(result, err) // whose time is not the client's
 	if conn.SetWriteDeadline(s.o.Now().Add(s.io)) == nil {
-		_, _ = conn.Write(encode(result, err))
+		_, _ = conn.Write(line)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 const (
 	VerbStatus  = "status"  // Status
 	VerbReload  = "reload"  // Reloaded
+	VerbUnblock = "unblock" // of a block; as the command and the daemon agree
 	VerbExplain = "explain" // of a message, as the command and the daemon agree
 	VerbReport  = "report"  // Report, of a ReportSpan
 )
@@ -41,6 +42,7 @@ type Status struct {
 	Store  Store         `json:"store"`
 	Zones  []Zone        `json:"zones"` // DNS lists
 	Ledger Ledger        `json:"ledger"`
+	Floods []HotKey      `json:"floods"` // the twenty hottest
 
 	Journal Journal `json:"journal"`
 
@@ -95,7 +97,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeJournal, s.writeZones, s.writeKeys, s.writeKnown, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeJournal, s.writeZones, s.writeKeys, s.writeKnown, s.writeFloods, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()

@@ -31,6 +31,12 @@ func sample() *Status {
 		Store:   Store{Path: "/var/lib/state.db"},
 		Ledger:  Ledger{Entries: 1000, Days: 3, Octets: 20 << 20, Lost: 7, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
 		Journal: Journal{Entries: 50_000, Octets: 21 << 20, Skipped: 400, Lost: 3, Unsaved: 2, Corrupt: 1},
+		Floods: []HotKey{
+			{Kind: "client", Key: "client 192.0.2.0/24", Count: 401, Limit: 400, Blocked: true, Until: at, Refused: 12},
+			{Kind: "subject", Key: "subject 192.0.2.0/24 00ff", Subject: "failure notice", Count: 90, Limit: 400},
+			{Kind: "domain", Key: "domain example.com", Count: 250, Limit: 200, Surge: true},
+			{Kind: "sender", Key: "sender alice@example.com", Count: 120, Limit: 100, Surge: true},
+		},
 		Zones: []Zone{
 			{Zone: "list.example.org", Healthy: true, Asked: map[string]int64{"listed": 2, "not-listed": 5}, Own: 1},
 			{Zone: "other.example.org", Why: "asking 192.0.2.53:53: REFUSED"},
@@ -68,6 +74,12 @@ example.com       not strict
 example.net       strict
   tags come home  subaddress; the MTA accepts any tagged recipient, known or not
   by record       strict
+
+FLOOD                                         COUNT       STATE
+client 192.0.2.0/24                           401 of 400  BLOCKED until 2026-11-21T10:00:00Z, 12 refused
+subject 192.0.2.0/24 00ff ("failure notice")  90 of 400   
+domain example.com                            250 of 200  surge
+sender alice@example.com                      120 of 100  ALARM: many proven bounces
 
 OUTGOING     MESSAGES
 null-sender  3

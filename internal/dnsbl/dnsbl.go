@@ -213,7 +213,14 @@ func (c *Client) put(f *flight, i int, began time.Time) {
 	defer c.wg.Done()
 	z := c.zones[i]
 	a := Answer{Zone: z.Name, Status: Failed, Err: errors.New("it panicked"), TTL: failureTTL}
-	c.guard(func() { a = c.ask(c.ctx, z, f.addr) })
+	c.guard(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, z.Timeout)
+		defer cancel()
+		a = c.ask(ctx, z, f.addr)
+		if a.Status == Listed && !c.confirm(ctx, z) {
+			a = Answer{Zone: z.Name, Status: Unhealthy, Server: a.Server, Took: a.Took}
+		}
+	})
 	c.land(f, i, a, began)
 	c.guard(func() { c.tell(a) })
 }

@@ -161,7 +161,7 @@ func TestFaults(t *testing.T) {
 		mtatest.Silent: "timeout: timeout", mtatest.ServFail: "failed: failed", mtatest.Refusing: "failed: failed",
 		mtatest.TooLong: "listed: listed[127.0.0.2]", mtatest.CutShort: "failed: failed", mtatest.TCPSilent: "timeout: timeout",
 		mtatest.WrongID: "timeout: timeout", mtatest.WrongName: "failed: failed", mtatest.WrongType: "failed: failed",
-		mtatest.OtherPort: "timeout: timeout", mtatest.ListsAll: "listed: listed[127.0.0.2]",
+		mtatest.OtherPort: "timeout: timeout", mtatest.ListsAll: "unhealthy: unhealthy",
 		mtatest.OverQuota: "invalid: invalid[127.255.255.254]", mtatest.Parked: "invalid: invalid[203.0.113.7]",
 		mtatest.ParkedAmong: "invalid: invalid[127.0.0.2 127.0.0.3 203.0.113.7]",
 		mtatest.AliasLoop:   "failed: failed", mtatest.AliasNowhere: "failed: failed", mtatest.Alias: "listed: listed[127.0.0.2]",

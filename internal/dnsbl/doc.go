@@ -25,8 +25,8 @@
 //     server that failed is not the first to be asked for a while.
 //   - A zone is used only while it lists the test addresses of RFC 5782,
 //     section 5, and not those it must not list. That is checked at the start,
-//     every hour, and as soon as a question failed: until the check has passed,
-//     nobody waits for that zone.
+//     every hour, as soon as a question failed, and with the first listing in a
+//     while: until the check has passed, nobody waits for that zone.
 //   - Answers that are no listings (outside of 127.0.0.0/8, as from the new
 //     owner of a domain, or in 127.255.255.0/24, as for "you ask too much") are
 //     failures, whatever else came with them.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -15,6 +14,7 @@ const (
 	recheckFirst = 10 * time.Second // after a failed check, doubling up to
 	recheckMost  = 5 * time.Minute  // where no answer could be had, or
 	recheckWrong = time.Hour        // where it was wrong
+	trustFor     = time.Minute      // after a passed check, for which listings are believed
 	suspectPause = time.Second      // after a passed check, in which failures do not bring about another
 )
 
@@ -32,7 +32,7 @@ type zone struct {
 	Zone
 	servers  *servers
 	wake     chan struct{} // a check may be due
-	checking sync.Mutex    // one check at a time
+	checking chan struct{} // holds an element while a check is under way
 
 	state   health
 	why     error     // of failing
@@ -48,7 +48,7 @@ func newZone(z Zone, resolvers []string) *zone {
 	if len(z.Resolvers) == 0 {
 		z.Resolvers = resolvers
 	}
-	return &zone{Zone: z, servers: newServers(z.Resolvers), wake: make(chan struct{}, 1)}
+	return &zone{Zone: z, servers: newServers(z.Resolvers), wake: make(chan struct{}, 1), checking: make(chan struct{}, 1)}
 }
 
 func (z *zone) usable() bool { return z.state == healthy }
@@ -146,10 +146,46 @@ func (c *Client) Check(ctx context.Context) []ZoneState {
 	return c.Zones()
 }
 
+// confirm reports whether a zone that lists somebody is to be believed. Lists have
+// ended by listing everything, between two checks: the first listing after a
+// while brings about another check, which those that come with it share.
+func (c *Client) confirm(ctx context.Context, z *zone) bool {
+	if c.trusted(z) {
+		return true
+	}
+	select {
+	case z.checking <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-z.checking }()
+	if !c.trusted(z) {
+		c.examineAlone(ctx, z)
+	}
+	return c.trusted(z)
+}
+
+// trusted reports whether the zone has passed a check just now.
+func (c *Client) trusted(z *zone) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := c.o.Now().Sub(z.checked)
+	return z.state == healthy && age >= 0 && age < trustFor
+}
+
 // examine checks a zone and remembers the outcome.
 func (c *Client) examine(ctx context.Context, z *zone) {
-	z.checking.Lock()
-	defer z.checking.Unlock()
+	select {
+	case z.checking <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-z.checking }()
+	c.examineAlone(ctx, z)
+}
+
+// examineAlone is examine while nobody else does.
+func (c *Client) examineAlone(ctx context.Context, z *zone) {
 	c.mu.Lock()
 	z.due = c.o.Now().Add(recheckFirst) // whatever happens now
 	c.mu.Unlock()

@@ -117,11 +117,11 @@ func (e *Entry) words() [7]*string {
 // clean makes what is outside data fit to be shown.
 func (e *Entry) clean() {
 	for i := range e.To {
-		e.To[i] = visible(e.To[i])
+		e.To[i] = Visible(e.To[i])
 	}
-	e.From, e.Evidence = visible(e.From), visible(e.Evidence)
+	e.From, e.Evidence = Visible(e.From), Visible(e.Evidence)
 	for _, word := range e.words() {
-		*word = visible(*word)
+		*word = Visible(*word)
 	}
 }
 
@@ -136,9 +136,9 @@ func cut(s string, limit int) string {
 	return strings.Clone(s[:limit-len(ellipsis)]) + ellipsis
 }
 
-// visible writes characters that are not seen, or not alone, as in Go: "\u202e",
+// Visible writes characters that are not seen, or not alone, as in Go: "\u202e",
 // "\x00". Octets that are no UTF-8 are written so, too.
-func visible(s string) string {
+func Visible(s string) string {
 	if plain(s) {
 		return s
 	}

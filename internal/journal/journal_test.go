@@ -287,8 +287,8 @@ func TestHostileText(t *testing.T) {
 	}
 	// What is kept stays so when it is cleaned again, as after a restart.
 	for _, to := range want {
-		if visible(to) != to {
-			t.Errorf("%q becomes %q", to, visible(to))
+		if Visible(to) != to {
+			t.Errorf("%q becomes %q", to, Visible(to))
 		}
 	}
 }

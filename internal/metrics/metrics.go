@@ -29,6 +29,7 @@ type Metrics struct {
 	origins     *prometheus.CounterVec
 	callouts    prometheus.Counter
 	outscatter  prometheus.Counter
+	alarms      prometheus.Counter
 }
 
 // New makes the metrics of one daemon; version is shown as a label of
@@ -39,9 +40,10 @@ func New(version string) *Metrics {
 		verdicts:    counters("backscatter_verdicts_total", "Verdicts by the stage they were given at, action, reason and whether the action was taken.", "stage", "action", "reason", "enforced"),
 		signed:      counters("backscatter_signed_total", "Outbound messages by what became of the reverse-path: signed, or the cause why not.", "result"),
 		rejections:  counters("backscatter_guard_rejections_total", "Peers cut off or made to wait, by cause.", "why"),
-		classified:  counters("backscatter_classified_total", "Messages with a null sender that were read, by what they are.", "class"),
+		classified:  counters("backscatter_classified_total", "Messages from outside that were looked at as possible notifications, by what they are.", "class"),
 		lookups:     counters("backscatter_dnsbl_lookups_total", "Questions to DNS lists by zone and what became of them; answers from the cache are none.", "zone", "outcome"),
 		callouts:    prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_callouts_total", Help: "Null senders whose recipient was accepted and that brought no message: sites that ask whether a sender exists."}),
+		alarms:      prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_proven_alarms_total", Help: "Times that one sender got more proven bounces than [flood] proven_alarm: a hacked account, or a bad list."}),
 		outscatter:  prometheus.NewCounter(prometheus.CounterOpts{Name: "backscatter_outscatter_total", Help: "Bounces that the own MTA sent to addresses elsewhere."}),
 		origins:     counters("backscatter_origin_total", "Verdicts by what was known of where the original is from.", "evidence"),
 		failures:    counters("backscatter_failures_total", "Operations that failed without harm to a message.", "what"),
@@ -55,7 +57,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.origins, m.callouts, m.outscatter, m.classified, m.connections, m.panics, m.decisions, build,
+	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.origins, m.callouts, m.outscatter, m.alarms, m.classified, m.connections, m.panics, m.decisions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -69,6 +71,7 @@ type Known struct {
 	Strict        func() map[string]bool // by domain
 	StoreFailures func() int64
 	OwnListings   func() map[string]int // our own addresses on a DNS list, by zone
+	FloodBlocks   func() map[string]int // by kind
 	// Journal tells how many decisions are kept, and by cause how many are not.
 	Journal func() (kept int, missing map[string]uint64)
 }
@@ -77,7 +80,7 @@ var strictDesc = prometheus.NewDesc("backscatter_domain_strict", "1 where a miss
 
 // Watch adds what is known to the metrics. Call it once.
 func (m *Metrics) Watch(k Known) {
-	m.registry.MustRegister(strictness{k}, ownListings{k}, journal{k}, prometheus.NewCounterFunc(
+	m.registry.MustRegister(strictness{k}, ownListings{k}, floodBlocks{k}, journal{k}, prometheus.NewCounterFunc(
 		prometheus.CounterOpts{Name: "backscatter_store_errors_total", Help: "Records that were dropped and writes that failed."},
 		func() float64 { return float64(k.StoreFailures()) }))
 }
@@ -131,6 +134,19 @@ func (j journal) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+var floodBlocksDesc = prometheus.NewDesc("backscatter_flood_blocks", "Blocks of the flood control that run, by what is blocked.", []string{"kind"}, nil)
+
+// floodBlocks collects backscatter_flood_blocks.
+type floodBlocks struct{ known Known }
+
+func (floodBlocks) Describe(ch chan<- *prometheus.Desc) { ch <- floodBlocksDesc }
+
+func (f floodBlocks) Collect(ch chan<- prometheus.Metric) {
+	for kind, n := range f.known.FloodBlocks() {
+		ch <- prometheus.MustNewConstMetric(floodBlocksDesc, prometheus.GaugeValue, float64(n), kind)
+	}
+}
+
 // Handler serves the metrics in the Prometheus text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
@@ -155,6 +171,9 @@ func (m *Metrics) LookedUp(zone, outcome string) { m.lookups.WithLabelValues(zon
 
 // Callout counts a callout.
 func (m *Metrics) Callout() { m.callouts.Inc() }
+
+// ProvenAlarm counts an alarm.
+func (m *Metrics) ProvenAlarm() { m.alarms.Inc() }
 
 // Outscatter counts a bounce of the own MTA's to an address elsewhere.
 func (m *Metrics) Outscatter() { m.outscatter.Inc() }

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,13 +38,14 @@ type Record interface {
 
 // Options say what a Finder knows.
 type Options struct {
-	Record Record
-	// Keys gives DKIM keys; nil: signatures are not looked at.
+	Record Record // nil: nothing is on record
+	// Keys gives DKIM keys; nil: signatures prove nothing, yet a message that
+	// bears one of ours is not called foreign.
 	Keys dkim.KeySource
-	// Ours reports whether a domain is this site's.
+	// Ours reports whether a domain is this site's; nil: none is.
 	Ours func(domain string) bool
-	// Relays are host names that stand in Received fields of our mail. An
-	// original that passed one is not called foreign.
+	// Relays are host names that stand in Received fields of our mail, beside
+	// those in domains of ours. An original that passed one is not called foreign.
 	Relays []string
 	// Lifetime is how old an original may be that DKIM proves.
 	Lifetime time.Duration
@@ -53,7 +55,35 @@ type Options struct {
 type Finder struct{ o Options }
 
 // New makes a Finder.
-func New(o Options) *Finder { return &Finder{o} }
+func New(o Options) *Finder {
+	if o.Record == nil {
+		o.Record = silent{}
+	}
+	if o.Keys == nil {
+		o.Keys = noKeys{}
+	}
+	if o.Ours == nil {
+		o.Ours = func(string) bool { return false }
+	}
+	o.Relays = slices.DeleteFunc(slices.Clone(o.Relays), anybodys)
+	return &Finder{o}
+}
+
+// anybodys reports whether a host name is one that every host may go by.
+func anybodys(host string) bool {
+	host = strings.ToLower(host)
+	return host == "" || host == "localhost" || strings.HasPrefix(host, "localhost.")
+}
+
+// silent is the Record of a site that keeps none.
+type silent struct{}
+
+func (silent) Sent(string, string) bool        { return false }
+func (silent) Queued(string, string) bool      { return false }
+func (silent) Wrote(string, string) bool       { return false }
+func (silent) WroteDomain(string, string) bool { return false }
+func (silent) WithoutID(string, string) bool   { return false }
+func (silent) Covers(string, time.Time) bool   { return false }
 
 // Question is what is known of a notification and one recipient of it.
 type Question struct {
@@ -89,15 +119,20 @@ type Answer struct {
 // Ask answers a question. It waits for DNS at most two seconds, and only where
 // the record was silent and a signature of ours came back.
 func (f *Finder) Ask(ctx context.Context, q Question) Answer {
+	if q.Message == nil {
+		return Answer{Evidence: Unknown}
+	}
 	var a Answer
+	var s signed
 	recorded := f.recorded(q)
 	correspondent := f.correspondent(q)
-	var signatures dkim.Result
-	var signed Finding
 	if recorded.Detail == "" && correspondent.Detail == "" || q.All {
-		signatures, signed, a.Elsewhere = f.signed(ctx, q, recorded.Detail != "")
+		s = f.signed(ctx, q)
 	}
-	for _, finding := range []Finding{signed, recorded, correspondent} {
+	if recorded.Detail == "" {
+		a.Elsewhere = s.elsewhere
+	}
+	for _, finding := range []Finding{s.Finding, recorded, correspondent} {
 		if finding.Detail != "" {
 			a.Spoke = append(a.Spoke, finding)
 		}
@@ -106,97 +141,6 @@ func (f *Finder) Ask(ctx context.Context, q Question) Answer {
 		a.Evidence = a.Spoke[0].Evidence
 		return a
 	}
-	a.Evidence, a.Why = f.foreign(q, signatures)
+	a.Evidence, a.Why = f.foreign(q, s.claimed)
 	return a
-}
-
-// maxIDs is how many ids of a notification are looked up.
-const maxIDs = 100
-
-// messageIDs lists the ids that the original may have, its own first. Of long
-// References the ends count: what is answered stands last, what began it first.
-func messageIDs(r *classify.Result) []string {
-	var ids []string
-	for _, list := range [][]string{{r.Original.MessageID}, r.OriginalMessageIDs, r.InReplyTo, ends(r.References)} {
-		for _, id := range list {
-			if id != "" && len(ids) < maxIDs {
-				ids = append(ids, id)
-			}
-		}
-	}
-	return ids
-}
-
-func ends(list []string) []string {
-	const half = maxIDs / 4
-	if len(list) <= 2*half {
-		return list
-	}
-	return append(append([]string(nil), list[len(list)-half:]...), list[:half]...)
-}
-
-// recorded: the notification's recipient sent a message of that id, or one that
-// the MTA gave an id made of its queue id.
-func (f *Finder) recorded(q Question) Finding {
-	for _, id := range messageIDs(q.Message) {
-		if f.o.Record.Sent(q.Recipient, id) {
-			return Finding{Ledger, "message-id " + id}
-		}
-		for _, word := range queueIDs(id) {
-			if f.o.Record.Queued(q.Recipient, word) {
-				return Finding{Ledger, "queue id " + word + " in " + id}
-			}
-		}
-	}
-	return Finding{}
-}
-
-// queueIDs lists the words of an id's local part that may be a queue id, as in
-// <20261121100001.4TabcD77777@mail.example.com> of Postfix and
-// <202611211000.5ALA01Bd012345@mail.example.com> of Sendmail.
-func queueIDs(id string) []string {
-	const shortest, longest, most = 8, 32, 8
-	local, _, ok := strings.Cut(strings.Trim(id, "<>"), "@")
-	if !ok {
-		return nil
-	}
-	var words []string
-	for word := range strings.SplitSeq(local, ".") {
-		if len(word) >= shortest && len(word) <= longest && len(words) < most {
-			words = append(words, word)
-		}
-	}
-	return words
-}
-
-// correspondent: a notification that names no original is from, or about, an
-// address that its recipient wrote to.
-func (f *Finder) correspondent(q Question) Finding {
-	if len(messageIDs(q.Message)) > 0 {
-		return Finding{}
-	}
-	for _, address := range q.partners() {
-		if f.o.Record.Wrote(q.Recipient, address) {
-			return Finding{Correspondent, "the recipient wrote to an address that it names"}
-		}
-	}
-	return Finding{}
-}
-
-// maxPartners is how many addresses of a notification are looked up.
-const maxPartners = 50
-
-// partners lists the addresses that the notification is from and about.
-func (q Question) partners() []string {
-	list := append([]string(nil), q.Reporters...)
-	for _, r := range q.Message.Recipients {
-		list = append(list, r.Final, r.Original)
-	}
-	var partners []string
-	for _, address := range list {
-		if strings.Contains(address, "@") && len(partners) < maxPartners {
-			partners = append(partners, address)
-		}
-	}
-	return partners
 }

@@ -103,14 +103,17 @@ func domainPart(address string) string {
 	return address[strings.LastIndexByte(address, '@')+1:]
 }
 
-// resolve tells what a row leads to for an address: "auto" refuses once a
+// resolve tells what a row leads to for an address without a tag: "auto" refuses once a
 // missing tag means something for its domain, and marks until then. Of a flood
-// it lets nothing pass.
+// it lets nothing pass. Of an address that is never signed the record need not
+// know: its mail may leave by another way, or under another name.
 func (s *Settings) resolve(row int, d *domain, address string) config.Action {
 	action := d.action[row]
 	switch {
 	case action != config.ActionAuto:
 		return action
+	case table[row].reason == Listed && s.unsigned(address) != "":
+		return config.ActionMark
 	case s.strict(domainPart(address)).by(table[row].reason):
 		return config.ActionReject
 	case table[row].reason == Flood:

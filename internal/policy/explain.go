@@ -8,6 +8,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
@@ -51,6 +52,7 @@ type Explained struct {
 	ByRecord bool             `json:"strict_by_record"` // and so does absence from the record of sent mail
 	Tag      string           `json:"tag"`              // "valid key=3 days-left=7"
 	Origin   ExplainedOrigin  `json:"origin"`
+	Flood    string           `json:"flood"` // "client-blocked", "domain-surge"; "" for none
 	Rows     []ExplainedRow   `json:"rows"`
 	Verdict  ExplainedVerdict `json:"verdict"`
 }
@@ -87,39 +89,53 @@ type ExplainedVerdict struct {
 	Header   string        `json:"header"` // value of X-Backscatter but for its id, where it is not
 }
 
+// ExplainOptions say how to look at a message.
+type ExplainOptions struct {
+	Now       time.Time // when it is judged
+	Strict    bool      // as if the absence of proof meant something for every domain
+	WithLists bool      // DNS lists are asked
+}
+
 // Explain judges a message as it would be judged in a transaction with that
 // envelope, and tells everything that was found out. It changes nothing: no key
 // is proven by it and nothing is counted.
-func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time) Explanation {
-	s = s.watching()
-	m := NewMessage(s, e, now)
+func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOptions) Explanation {
+	s = s.watching(o)
+	m := NewMessage(s, e, o.Now)
 	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
 	facts := make([]Facts, len(to))
 	verdicts := make([]Verdict, len(to))
+	gone := make([]bool, len(to)) // refused at RCPT, or would be
 	for i, address := range to {
 		facts[i] = m.Recipient(address)
-		verdicts[i] = Judge(&facts[i], AtRcpt)
-		if !verdicts[i].Refuses() {
-			m.Accept(&facts[i], verdicts[i])
+		v := Judge(&facts[i], AtRcpt)
+		verdicts[i] = v
+		gone[i] = v.WouldRefuse() && (v.Enforced || v.Reason != ManyRecipients)
+		if !gone[i] {
+			m.Accept(&facts[i], v)
 		}
 	}
-	m.read(message, to, &x)
-	stages := []Stage{AtEOM}
-	if s.Stage == config.StageData {
-		stages = []Stage{AtData, AtEOM}
-	}
-	var left []Verdict // of those whom the message would come for
-	for i := range facts {
-		f, v := &facts[i], &verdicts[i]
-		refused := v.Refuses()
-		for _, stage := range stages {
-			if !v.Decided() {
-				*v = Judge(f, stage)
+	judge := func(stage Stage) {
+		for i := range facts {
+			if !verdicts[i].Decided() {
+				verdicts[i] = Judge(&facts[i], stage)
 			}
 		}
-		x.Recipients = append(x.Recipients, f.explain(*v))
-		if !refused {
-			left = append(left, *v)
+	}
+	if s.Stage == config.StageData {
+		judge(AtData)
+	}
+	m.read(message, to, &x)
+	judge(AtEOM)
+	var left []Verdict // of those whom the message would come for
+	for i, v := range verdicts {
+		x.Recipients = append(x.Recipients, facts[i].explain(v))
+		switch {
+		case gone[i]:
+		case v.Reason == ManyRecipients: // and was not enforced
+			left = append(left, Judge(&facts[i], AtEOM))
+		default:
+			left = append(left, v)
 		}
 	}
 	if m.listing.spoke() {
@@ -128,22 +144,32 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, now time.Time
 	if len(left) > 0 {
 		x.Verdict = Combine(left).explain(s)
 	} else if len(verdicts) > 0 {
-		x.Verdict = verdicts[len(verdicts)-1].explain(s)
+		x.Verdict = verdicts[0].explain(s)
 	}
 	return x
 }
 
 // watching is s without any effect on what is known of the site.
-func (s *Settings) watching() *Settings {
+func (s *Settings) watching(o ExplainOptions) *Settings {
 	own := *s
-	own.site, own.thorough = onlooker{s.site}, true
+	own.site, own.thorough = onlooker{s.site, o.Strict}, true
+	if !o.WithLists {
+		own.lists = nil
+	}
 	return &own
 }
 
 // onlooker is a Site that learns nothing.
-type onlooker struct{ Site }
+type onlooker struct {
+	Site
+	strict bool
+}
 
-func (onlooker) Prove(batv.KeyID) {}
+func (onlooker) Prove(batv.KeyID)            {}
+func (o onlooker) Strict(domain string) bool { return o.strict || o.Site.Strict(domain) }
+func (o onlooker) StrictByRecord(domain string) bool {
+	return o.strict || o.Site.StrictByRecord(domain)
+}
 
 func clientName(a netip.Addr) string {
 	if !a.IsValid() {
@@ -192,6 +218,9 @@ func (f *Facts) explain(v Verdict) Explained {
 			row.Applies, row.Decides, row.Action = true, true, v.Action
 		}
 		x.Rows = append(x.Rows, row)
+	}
+	if f.flood.by != flood.None {
+		x.Flood = f.flood.String()
 	}
 	a := f.Origin()
 	x.Origin.Evidence, x.Origin.Why = a.Evidence, a.Why

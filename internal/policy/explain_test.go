@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := testSettings(t, tc.toml)
-			x := Explain(s, Envelope{Client: outsideClient()}, tc.to(s), []byte(sampleBounce), now)
+			x := Explain(s, Envelope{Client: outsideClient()}, tc.to(s), []byte(sampleBounce), ExplainOptions{Now: now})
 			if x.Verdict.Reason != tc.want || x.Verdict.Action != tc.action || tc.want != "" && x.Verdict.Stage != tc.stage {
 				t.Errorf("%+v, want %s %s at %s", x.Verdict, tc.action, tc.want, tc.stage)
 			}
@@ -53,6 +54,73 @@ func TestExplain(t *testing.T) {
 				t.Error("to explain has proven a key")
 			}
 		})
+	}
+}
+
+// An explanation sees at each stage what is seen there: at DATA no class, and
+// with nothing enforced nobody is kept from the others.
+func TestExplainAsJudged(t *testing.T) {
+	const reply = "From: bob@example.net\r\nSubject: Out of office\r\nAuto-Submitted: auto-replied\r\n\r\nI am away.\r\n"
+	s := testSettings(t, "stage = \"data\"\n[exempt]\nheaders = { Subject = \"office\" }\n[policy]\ntag-missing = \"reject\"\n")
+	x := Explain(s, Envelope{Client: outsideClient()}, []string{"a@example.com"}, []byte(reply), ExplainOptions{Now: now})
+	if x.Class != "auto-reply" || x.Verdict.Reason != TagMissing || x.Verdict.Stage != "data" || x.Verdict.Reply == "" {
+		t.Errorf("stage data: %s, %+v", x.Class, x.Verdict)
+	}
+	s = testSettings(t, "mode = \"monitor\"\nnever_sends = [\"info@example.com\"]\n")
+	to := []string{"info@example.com", s.mustSign(t, "a@example.com", now), "b@example.com"}
+	x = Explain(s, Envelope{Client: outsideClient()}, to, []byte(sampleBounce), ExplainOptions{Now: now})
+	var got []Reason
+	for _, r := range x.Recipients {
+		got = append(got, r.Verdict.Reason)
+	}
+	if !slices.Equal(got, []Reason{NeverSends, TagValid, ManyRecipients}) || x.Verdict.Reason != TagMissing || x.Verdict.Action != config.ActionMark {
+		t.Errorf("monitor: %q, %+v", got, x.Verdict)
+	}
+}
+
+// As if all were strict, and without lists, whatever the site says.
+func TestExplainStrict(t *testing.T) {
+	lists, _ := listsOf(t)
+	s := testSettings(t, "")
+	s.lists = lists
+	e := Envelope{Client: Client{Addr: addr("192.0.2.66")}}
+	for _, tc := range []struct {
+		o      ExplainOptions
+		want   Reason
+		action config.Action
+	}{
+		{ExplainOptions{Now: now}, TagMissing, config.ActionMark},
+		{ExplainOptions{Now: now, Strict: true}, TagMissing, config.ActionReject},
+		{ExplainOptions{Now: now, Strict: true, WithLists: true}, Listed, config.ActionReject},
+	} {
+		x := Explain(s, e, []string{"a@example.com"}, []byte(sampleBounce), tc.o)
+		if x.Verdict.Reason != tc.want || x.Verdict.Action != tc.action || (x.Listing == "") == tc.o.WithLists {
+			t.Errorf("%+v: %+v, listing %q", tc.o, x.Verdict, x.Listing)
+		}
+	}
+	if len(lists.asked) != 1 {
+		t.Errorf("asked about %v", lists.asked)
+	}
+}
+
+// The header that is foretold is the one that the message would get: what was
+// decided before the message came says nothing of its class.
+func TestExplainHeader(t *testing.T) {
+	for _, tc := range []struct{ toml, tagged, want string }{
+		{"", "yes", "accept; reason=tag-valid; class=unknown; origin=tag"},
+		{"", "", "mark; reason=tag-missing; class=bounce; origin=unknown"},
+		{"stage = \"data\"\n", "", "mark; reason=tag-missing; class=unknown; origin=unknown"},
+		{"[exempt]\nrecipients = [\"a@example.com\"]\n", "", "accept; reason=exempt; class=unknown; origin=unknown"},
+	} {
+		s := testSettings(t, tc.toml)
+		to := "a@example.com"
+		if tc.tagged != "" {
+			to = s.mustSign(t, to, now)
+		}
+		x := Explain(s, Envelope{Client: outsideClient()}, []string{to}, []byte(sampleBounce), ExplainOptions{Now: now})
+		if x.Verdict.Header != tc.want || x.Recipients[0].Verdict.Header != tc.want || x.Class != "bounce" {
+			t.Errorf("%q: %q and %q, want %q", tc.toml, x.Verdict.Header, x.Recipients[0].Verdict.Header, tc.want)
+		}
 	}
 }
 

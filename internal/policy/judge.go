@@ -3,7 +3,9 @@ package policy
 import (
 	"iter"
 
+	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
 // Verdict is what the policy says of one recipient, or of a whole message.
@@ -14,6 +16,10 @@ type Verdict struct {
 	Enforced bool          // false in monitor mode: reported, not done
 	Stage    Stage
 	Facts    *Facts // what was found out, for the trail
+
+	// What was known when it was given: later stages, and explain, find out more.
+	class    classify.Class
+	evidence origin.Evidence
 }
 
 // Decided reports whether the verdict says anything.
@@ -99,7 +105,10 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 			early := s.earliest(*r)
 			st := step{row: r, answer: f.ask(r, stage >= early)}
 			if st.answer != No {
-				st.action = s.resolve(i, d, f.Address)
+				st.action = s.resolve(i, d, f.bare())
+				if r.reason == Flood {
+					st.action = f.temper(d.action[i], st.action)
+				}
 				if memo && r.reason != OriginForeign && !accepts(st.action) {
 					st.action = config.ActionMark
 				}
@@ -136,7 +145,10 @@ func (f *Facts) separate(v Verdict) Verdict {
 
 func (f *Facts) verdict(reason Reason, action config.Action, stage Stage) Verdict {
 	enforced := f.domain().mode != config.ModeMonitor
-	return Verdict{Reason: reason, Action: action, Enforced: enforced, Stage: stage, Facts: f}
+	return Verdict{
+		Reason: reason, Action: action, Enforced: enforced, Stage: stage, Facts: f,
+		class: f.message.class, evidence: f.evidence(),
+	}
 }
 
 // Failure is the verdict on a recipient, or on a message, when judging itself

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
@@ -14,6 +15,12 @@ import (
 type Lists interface {
 	Start(client netip.Addr) dnsbl.Question
 }
+
+// longestWait is how long a message waits for lists at the most, whatever the
+// timeout of a zone: an MTA gives a milter up after ten seconds where it is set
+// up as documented. The question goes on, so that the answer is there when the
+// message comes again.
+const longestWait = 5 * time.Second
 
 // listing is what DNS lists say of a message's client.
 type listing struct {
@@ -39,7 +46,9 @@ func (m *Message) listed() dnsbl.Result {
 	if !m.listing.known {
 		m.lookUp()
 		m.listing.known = true
-		m.listing.result = m.listing.question.Wait(context.Background()) // which a zone's timeout ends
+		ctx, cancel := context.WithTimeout(context.Background(), m.settings.patience)
+		defer cancel()
+		m.listing.result = m.listing.question.Wait(ctx) // which a zone's timeout ends before, as shipped
 	}
 	return m.listing.result
 }

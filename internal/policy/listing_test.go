@@ -110,4 +110,55 @@ func TestListsWithoutOpinion(t *testing.T) {
 	}
 }
 
+// Where absence from the record means something, a listing refuses by itself,
+// but not for addresses whose mail the record need not know.
+func TestListedWhereStrict(t *testing.T) {
+	lists, _ := listsOf(t)
+	s := testSite(t, "[batv]\nunsigned_senders = [\"news@example.com\"]\n", &known{recorded: map[string]bool{"example.com": true}})
+	s.lists = lists
+	expired := s.mustSign(t, "a@example.com", now.AddDate(0, 0, -20))
+	for rcpt, want := range map[string]config.Action{
+		"a@example.com":                        config.ActionReject,
+		expired:                                config.ActionReject,
+		"news@example.com":                     config.ActionMark,
+		"SRS0=ab=cd=example.org=x@example.com": config.ActionMark,
+	} {
+		m := NewMessage(s, Envelope{Client: Client{Addr: addr("192.0.2.66")}}, now)
+		f := m.Recipient(rcpt)
+		m.Accept(&f, Judge(&f, AtRcpt))
+		m.Classified(classify.Result{Class: classify.Bounce})
+		if v := Judge(&f, AtEOM); v.Reason != Listed || v.Action != want {
+			t.Errorf("%s: %q %q, want %q", rcpt, v.Reason, v.Action, want)
+		}
+	}
+}
+
+// A message does not wait as long as a zone may be slow.
+func TestSlowLists(t *testing.T) {
+	server, err := mtatest.ListenDNS("127.0.0.1:0", "list.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	client := dnsbl.New(dnsbl.Options{Now: time.Now, Zones: []dnsbl.Zone{{Name: "list.example.org", Resolvers: []string{server.Addr()}, Timeout: 30 * time.Second}}})
+	t.Cleanup(client.Close)
+	if z := client.Check(t.Context()); !z[0].Healthy {
+		t.Fatal(z[0].Why)
+	}
+	server.SetFault(mtatest.Silent)
+	s := testSettings(t, "")
+	s.lists, s.patience = client, 50*time.Millisecond
+	m := NewMessage(s, Envelope{Client: Client{Addr: addr("192.0.2.66")}}, now)
+	f := m.Recipient("a@example.com")
+	m.Classified(classify.Result{Class: classify.Bounce})
+	begun := time.Now()
+	v := Judge(&f, AtEOM)
+	if took := time.Since(begun); took > 5*time.Second || v.Reason != TagMissing || v.Evidence() != "tag=missing lists=timeout" {
+		t.Errorf("%q after %v, evidence %q", v.Reason, took, v.Evidence())
+	}
+	if testSettings(t, "").patience != longestWait {
+		t.Error("the patience is another")
+	}
+}
+
 func to(address string) func(*Settings) string { return func(*Settings) string { return address } }

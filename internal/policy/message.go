@@ -8,6 +8,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
@@ -29,6 +30,9 @@ type Message struct {
 	result      *classify.Result // with the class
 	signals     string           // what spoke for it
 	author      string           // address in its From field
+	subject     string           // value of its Subject field
+	subjectKey  flood.Subject    // of subject, once read
+	subjectRead bool
 	listing     listing
 
 	unsignedDestination bool // a recipient must not see a signed reverse-path
@@ -60,6 +64,10 @@ func NewMessage(s *Settings, e Envelope, now time.Time) Message {
 // Client is who brought the message.
 func (m *Message) Client() Client { return m.client }
 
+// maxKept is how long a field value may be that is kept, in octets: a peer may
+// send a megabyte.
+const maxKept = 8 << 10
+
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
 	switch {
@@ -70,8 +78,8 @@ func (m *Message) Header(name, value string) {
 		m.outscatter.header(name, value)
 		return
 	}
-	if m.judgeable() && m.author == "" && strings.EqualFold(name, "From") {
-		m.author = fieldAddress(value)
+	if m.judgeable() {
+		m.describe(name, value)
 	}
 	if !m.judgeable() || !m.settings.headers {
 		return
@@ -85,6 +93,17 @@ func (m *Message) Header(name, value string) {
 				m.exempt[d] = true
 			}
 		}
+	}
+}
+
+// describe takes what the message says of itself. Of several fields of a name the
+// first counts.
+func (m *Message) describe(name, value string) {
+	switch {
+	case m.author == "" && len(value) <= maxKept && strings.EqualFold(name, "From"):
+		m.author = fieldAddress(value)
+	case m.subject == "" && strings.EqualFold(name, "Subject"):
+		m.subject = strings.Clone(value[:min(len(value), maxKept)])
 	}
 }
 
@@ -176,6 +195,8 @@ type Facts struct {
 
 	origin      origin.Answer
 	originKnown bool
+	flood       inFlood
+	counted     bool // for floods
 }
 
 // Tag is what the recipient's BATV tag says.

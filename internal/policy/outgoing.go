@@ -12,9 +12,11 @@ type outgoing struct {
 	recipients      []string
 }
 
-// header takes a header field. Of several of a name the first counts.
+// header takes a header field. Of several of a name the first counts, and one that
+// is too long does not.
 func (o *outgoing) header(name, value string) {
 	switch {
+	case len(value) > maxKept:
 	case o.messageID == "" && strings.EqualFold(name, "Message-ID"):
 		o.messageID = value
 	case o.from == "" && strings.EqualFold(name, "From"):
@@ -54,6 +56,9 @@ func (m *Message) Sent(sign Sent, queueID string) Sent {
 // fieldAddress is the first address of a field, "" where it has none. What
 // cannot be read costs nothing but the entry.
 func fieldAddress(value string) string {
+	for quoted, rest, ok := cutQuoted(value); ok; quoted, rest, ok = cutQuoted(value) {
+		value = quoted + rest
+	}
 	if _, rest, ok := strings.Cut(value, "<"); ok {
 		value, _, _ = strings.Cut(rest, ">")
 	}
@@ -64,10 +69,28 @@ func fieldAddress(value string) string {
 	return value
 }
 
+// cutQuoted takes the first display name in quotes (RFC 5322, section 3.2.4) out of
+// a field. A quoted local part, right before its "@", is none.
+func cutQuoted(value string) (before, after string, ok bool) {
+	start := strings.IndexByte(value, '"')
+	if start < 0 {
+		return "", "", false
+	}
+	for end := start + 1; end < len(value); end++ {
+		switch value[end] {
+		case '\\':
+			end++
+		case '"':
+			return value[:start], value[end+1:], !strings.HasPrefix(value[end+1:], "@")
+		}
+	}
+	return "", "", false
+}
+
 // fieldID is the id of a Message-ID field without comments around it.
 func fieldID(value string) string {
 	if _, rest, ok := strings.Cut(value, "<"); ok {
 		value, _, _ = strings.Cut(rest, ">")
 	}
-	return strings.TrimSpace(value)
+	return strings.Join(strings.Fields(value), "") // as a returned one that was folded is read
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +25,7 @@ func TestSent(t *testing.T) {
 		to           []string
 		want         Entry
 	}{
-		{"ours", "a@example.com", [][2]string{{"From", " \"A, B\" <b@example.com>"}, {"Message-ID", " <1@x> (made here)"}, {"message-id", "<2@x>"}}, []string{"c@example.net"},
+		{"ours", "a@example.com", [][2]string{{"From", " \"A <c@example.net>, \\\"B\\\"\" <b@example.com>"}, {"Message-ID", " <1@\r\n x> (made here)"}, {"message-id", "<2@x>"}}, []string{"c@example.net"},
 			Entry{Sender: "a@example.com", From: "b@example.com", MessageID: "1@x", QueueID: "Q", Recipients: []string{"c@example.net"}}},
 		{"tagged", s.mustSign(t, "a@example.com", now), [][2]string{{"from", "c@example.net"}}, nil, Entry{Sender: "a@example.com", QueueID: "Q"}},
 		{"by another reverse-path", "bounces@example.net", [][2]string{{"From", "a@example.com"}, {"Message-ID", "1@x"}}, []string{"c@example.net"},
@@ -47,5 +48,22 @@ func TestSent(t *testing.T) {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
+	}
+}
+
+// What is too long is not kept, whoever sends it.
+func TestLongFields(t *testing.T) {
+	s := testSettings(t, "")
+	long := strings.Repeat("x", 1<<20)
+	m := NewMessage(s, Envelope{Client: Client{Addr: addr("198.51.100.1")}, Sender: "a@example.com"}, now)
+	m.Header("Message-ID", "<"+long+"@example.com>")
+	m.Header("From", long+" <b@example.com>")
+	if e := m.Sent(Sent{}, "").Entry; e.MessageID != "" || e.From != "" || e.Sender != "a@example.com" {
+		t.Errorf("kept %d octets of Message-ID, %d of From", len(e.MessageID), len(e.From))
+	}
+	in := NewMessage(s, Envelope{Client: outsideClient()}, now)
+	in.Header("From", long+"@example.net")
+	if in.author != "" {
+		t.Errorf("kept %d octets of an author", len(in.author))
 	}
 }

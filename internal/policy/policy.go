@@ -48,7 +48,7 @@ var table = [...]row{
 	{TagForged, AtRcpt, (*Facts).tagForged, config.ActionReject, false},
 	{NeverSends, AtRcpt, (*Facts).neverSends, config.ActionReject, false},
 	{ManyRecipients, AtRcpt, (*Facts).differs, config.ActionTempfail, false},
-	{Flood, AtRcpt, unknown, config.ActionAuto, false},
+	{Flood, AtRcpt, (*Facts).flooded, config.ActionAuto, false},
 	{OriginProven, AtEOM, (*Facts).originProven, config.ActionAccept, true},
 	{Receipt, AtEOH, (*Facts).receipt, config.ActionAccept, true},
 	{Report, AtEOH, (*Facts).report, config.ActionAccept, true},
@@ -91,9 +91,6 @@ const (
 
 // never is the question of a row that no fact leads to.
 func never(*Facts) Answer { return No }
-
-// unknown is the question of a row whose fact is not found out yet: floods.
-func unknown(*Facts) Answer { return No }
 
 func answer(yes bool) Answer {
 	if yes {

@@ -29,6 +29,10 @@ var texts = map[Reason][2]string{
 		"Please send a bounce to one recipient at a time",
 		"Please send this recipient in a transaction of its own",
 	},
+	Flood: {
+		"Too many bounces come to us for messages we did not send, so that this one is not accepted without proof",
+		"Too many bounces come to us at the moment, please try again later",
+	},
 	OriginForeign: {
 		"This is about a message that we did not send",
 		"This could not be matched to a message that we sent, please try again later",

@@ -24,8 +24,10 @@ type Settings struct {
 	site    Site
 	lists   Lists   // nil: none is asked
 	origins Origins // nil: nothing but tags is known
+	floods  Floods  // nil: nothing is counted
 
-	thorough bool // find out everything, not only what decides
+	thorough bool          // find out everything, not only what decides
+	patience time.Duration // with lists; longestWait but in tests
 }
 
 // Sources are what facts are found out from. Only the Site is needed: rows whose
@@ -34,6 +36,7 @@ type Sources struct {
 	Site    Site
 	Lists   Lists
 	Origins Origins
+	Floods  Floods
 }
 
 // NewSettings resolves the configuration into Settings. The keyring may be nil
@@ -51,6 +54,9 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings
 		site:    from.Site,
 		lists:   from.Lists,
 		origins: from.Origins,
+		floods:  from.Floods,
+
+		patience: longestWait,
 	}
 	for i := range cfg.DomainSettings {
 		t := &cfg.DomainSettings[i]

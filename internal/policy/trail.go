@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
@@ -21,23 +23,18 @@ func (v Verdict) header() string {
 
 // Class is what the message was found to be, "unknown" where it was decided
 // before that was known.
-func (v Verdict) Class() string {
-	if v.Facts == nil || v.Facts.message.class == "" {
-		return "unknown"
-	}
-	return string(v.Facts.message.class)
-}
+func (v Verdict) Class() string { return string(cmp.Or(v.class, "unknown")) }
 
-// Origin names the evidence that the original is ours, or "unknown".
-func (v Verdict) Origin() string {
-	switch f := v.Facts; {
-	case f == nil:
-	case f.Tag().Result == batv.Valid:
-		return string(OriginTag)
-	case f.originKnown:
-		return string(f.origin.Evidence)
+// Origin names the evidence that the original is ours, "unknown" where there is
+// none or it was decided before that was asked.
+func (v Verdict) Origin() string { return string(cmp.Or(v.evidence, origin.Unknown)) }
+
+// evidence is what is known so far of where the original is from, "" if nothing.
+func (f *Facts) evidence() origin.Evidence {
+	if f.Tag().Result == batv.Valid {
+		return OriginTag
 	}
-	return string(origin.Unknown)
+	return f.origin.Evidence
 }
 
 // Elsewhere tells, with the domain, what shows that its mail also leaves by other
@@ -58,6 +55,9 @@ func (v Verdict) Evidence() string {
 	m := v.Facts.message
 	if m.signals != "" {
 		e += " class=" + m.signals
+	}
+	if v.Facts.flood.by != flood.None {
+		e += " flood=" + v.Facts.flood.String()
 	}
 	if v.Facts.originKnown {
 		e += " origin=" + describeOrigin(v.Facts.origin)

@@ -38,6 +38,7 @@ type Daemon struct {
 	log     buffer
 
 	inherited *os.File // nil where the daemon listens by itself
+	etc       string   // holds a resolv.conf; "" where the machine's is used
 
 	cmd   *exec.Cmd
 	ended chan struct{} // closed unless cmd runs
@@ -62,10 +63,6 @@ func (d *Daemon) Start() error {
 	cmd := d.serve()
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential: &syscall.Credential{Uid: nobody, Gid: nobody},
-		Pdeathsig:  syscall.SIGKILL,
-	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}

@@ -92,6 +92,10 @@ const (
 	Masquerade
 	// Anybody takes any recipient in the site's domains.
 	Anybody
+
+	// DKIM asks OpenDKIM at SignerPort instead of the milter: mail that leaves
+	// signed, and of which the milter knows nothing. On all servers.
+	DKIM
 )
 
 // Ports of the content filters, at the sink's address.
@@ -99,6 +103,9 @@ const (
 	FilterAfter  = 10025
 	FilterBefore = 10026
 )
+
+// SignerPort is where OpenDKIM is expected, at the server's own address.
+const SignerPort = 8891
 
 // What the site knows besides its own Domain.
 const (
@@ -115,7 +122,7 @@ func (d Door) port() uint16 {
 	return [...]uint16{
 		Front: 25, FailOpen: 2525, Socket: 2526, RecipientMap: 2527,
 		FilteredAfter: 2530, FilteredBefore: 2531, Returned: 2532, ReturnedJudged: 2533,
-		Canonical: 2534, Masquerade: 2535, Anybody: 2536,
+		Canonical: 2534, Masquerade: 2535, Anybody: 2536, DKIM: 2540,
 	}[d]
 }
 

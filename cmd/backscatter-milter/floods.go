@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/flood"
+	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
+)
+
+// sweepEvery is how often ends of blocks and surges are looked for.
+const sweepEvery = 5 * time.Second
+
+// newFloods makes what counts floods.
+func newFloods(cfg *config.Config, j *journal, m *metrics.Metrics, now func() time.Time) *flood.Flood {
+	return flood.New(flood.Options{Rules: floodRules(cfg), Now: now, Report: func(c flood.Change) {
+		if c.Kind == flood.BySender && c.Event == flood.SurgeBegan {
+			m.ProvenAlarm()
+		}
+		j.Log().Flood(c)
+	}})
+}
+
+func floodRules(cfg *config.Config) flood.Rules {
+	f := cfg.Flood
+	return flood.Rules{
+		Threshold: f.Threshold, Window: f.Window,
+		RecipientThreshold: f.RecipientThreshold, RecipientWindow: f.RecipientWindow,
+		Block: f.Block, MaxBlock: f.MaxBlock, Surge: f.Surge, ProvenAlarm: f.ProvenAlarm,
+	}
+}
+
+// sweepFloods has ends of blocks and surges told until ctx ends.
+func (d *daemon) sweepFloods(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			d.floods.Sweep()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// floodBlocks counts blocks by kind.
+func (d *daemon) floodBlocks() map[string]int {
+	blocks := map[string]int{}
+	for kind, n := range d.floods.Blocks() {
+		blocks[kind.String()] = n
+	}
+	return blocks
+}
+
+// maxHot is how many keys a status shows.
+const maxHot = 20
+
+// floodStatus tells what is blocked, and what comes close.
+func (d *daemon) floodStatus() []control.HotKey {
+	keys := []control.HotKey{}
+	for _, h := range d.floods.Hottest(maxHot) {
+		k := control.HotKey{
+			Kind: h.Kind.String(), Key: h.Name, Subject: h.Subject, Count: h.Count, Limit: h.Limit,
+			Surge: h.Surge, Blocked: h.Blocked, Refused: h.Refused,
+		}
+		if h.Blocked {
+			k.Until = h.Until.UTC()
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// unblocking is what the daemon is asked and answers.
+type unblocking struct {
+	Key string `json:"key"`
+}
+
+func (d *daemon) unblock(args json.RawMessage) (any, error) {
+	var u unblocking
+	if err := json.Unmarshal(args, &u); err != nil {
+		return nil, err
+	}
+	if !d.floods.Unblock(u.Key) {
+		return nil, fmt.Errorf("%q is not blocked; status shows what is", u.Key)
+	}
+	d.journal.Log().Info("unblocked by hand", "key", u.Key)
+	return u, nil
+}
+
+func newUnblockCommand(s *site) *cobra.Command {
+	return &cobra.Command{
+		Use:   "unblock KEY",
+		Short: "End a block of the flood control",
+		Long: "End a block of the flood control before its time. KEY is as status shows it, such as\n" +
+			"\"client 192.0.2.0/24\" or \"recipient alice@example.com\", or an address: of a client,\n" +
+			"which frees its network and all its subjects, or of a recipient.",
+		Args: usage(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var u unblocking
+			if err := s.call(cmd.Context(), control.VerbUnblock, unblocking{args[0]}, &u); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "unblocked %s\n", u.Key)
+			return err
+		},
+	}
+}

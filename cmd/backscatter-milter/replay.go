@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+)
+
+// replayFlags are what the command line says.
+type replayFlags struct {
+	explainFlags
+	csv, strict, dnsbl bool
+}
+
+func newReplayCommand(s *site) *cobra.Command {
+	var f replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay PATH...",
+		Short: "Tell what would have become of mail that was delivered",
+		Long: "Judge messages as if they came now: a line for each that would have been refused,\n" +
+			"and a table of verdicts. A PATH is a message, an mbox, a maildir, a directory of\n" +
+			"messages, or - for standard input. Each is judged at the time at which it came, by\n" +
+			"what the running daemon knows of the site, or by its record. DNS lists are not\n" +
+			"asked but with --dnsbl, since what they say now they need not have said then.\n\n" +
+			"Delivered mail has lost its tag: where X-Backscatter says that it had a valid one,\n" +
+			"that counts; else whether it had one is not known, and what is refused only for\n" +
+			"want of a tag is shown as \"unless tagged\".",
+		Args:              usage(cobra.MinimumNArgs(1)),
+		ValidArgsFunction: files(),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			f.sender = cmd.Flags().Changed("from")
+			return f.run(cmd, s, paths)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.client, "client", "", "`address` of the client (default that of the topmost Received)")
+	flags.StringVar(&f.from, "from", "", "reverse-`path`, \"\" or <> for the null sender (default Return-Path)")
+	flags.StringArrayVar(&f.to, "rcpt", nil, "recipient `address` (default Delivered-To, X-Original-To, else To)")
+	flags.BoolVar(&f.strict, "strict", false, "judge as if every domain were strict, as after the grace")
+	flags.BoolVar(&f.dnsbl, "dnsbl", false, "ask the DNS lists")
+	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object a message")
+	flags.BoolVar(&f.csv, "csv", false, "print one CSV record a message")
+	cmd.MarkFlagsMutuallyExclusive("json", "csv")
+	return cmd
+}
+
+// replayed is what would have become of one message.
+type replayed struct {
+	path     string
+	sender   string
+	to       []string
+	class    string
+	verdict  policy.ExplainedVerdict
+	origin   string
+	had      string // what is known of its tag: "tagged", "untagged", "unknown"
+	judged   bool
+	err      error
+	received time.Time
+}
+
+// unlessTagged reports whether the verdict holds only if the message had no tag.
+func (r replayed) unlessTagged() bool {
+	if r.had != tagUnknown || !r.judged {
+		return false
+	}
+	switch r.verdict.Reason {
+	case policy.Exempt, policy.OriginProven, policy.Receipt, policy.Report, policy.Calendar, "":
+		return false
+	}
+	return true
+}
+
+// What is known of the tag that a delivered message had.
+const (
+	tagUnknown = "unknown"
+	tagWas     = "tagged"
+	tagWasNot  = "untagged"
+)
+
+func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
+	client, err := f.clientAddress()
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	e, err := newExplainer(ctx, s, f.dnsbl)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	fmt.Fprintf(cmd.ErrOrStderr(), "backscatter-milter: %s\n", e.who)
+	files, err := findMessages(paths)
+	failed := reportEach(cmd.ErrOrStderr(), err)
+	bar := newProgress(cmd.ErrOrStderr(), files)
+	p := replayer{flags: f, explainer: e, client: client, bar: bar, tell: newReplayReport(f, cmd.OutOrStdout(), cmd.ErrOrStderr(), bar)}
+	err = p.all(ctx, cmd.InOrStdin(), files)
+	bar.finish()
+	if ctx.Err() != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "backscatter-milter: interrupted: this is what there was until then\n")
+	}
+	if err := p.tell.finish(); err != nil {
+		return err
+	}
+	if err != nil || failed || p.tell.failed > 0 || ctx.Err() != nil {
+		reportEach(cmd.ErrOrStderr(), err)
+		return errSilent
+	}
+	return nil
+}
+
+// replayer judges many messages side by side and tells of them in their order.
+// No more of them than maxAhead are in memory.
+type replayer struct {
+	flags     *replayFlags
+	explainer *explainer
+	client    netip.Addr
+	bar       *progress
+	tell      *replayReport
+}
+
+const maxAhead = 16
+
+// maxReplayers is how many are judged at once: a daemon serves sixteen commands.
+const maxReplayers = 8
+
+// job is a message under judgement.
+type job struct {
+	path    string
+	message []byte
+	err     error
+	done    chan replayed
+}
+
+func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile) error {
+	work, order := make(chan *job), make(chan *job, maxAhead)
+	var workers sync.WaitGroup
+	for range min(max(2, runtime.GOMAXPROCS(0)), maxReplayers) {
+		workers.Go(func() {
+			for j := range work {
+				j.done <- p.judge(ctx, j)
+			}
+		})
+	}
+	go func() {
+		defer close(order)
+		defer close(work)
+		p.read(ctx, stdin, files, func(j *job) {
+			j.done = make(chan replayed, 1)
+			order <- j
+			work <- j
+		})
+	}()
+	var err error
+	for j := range order {
+		switch r := <-j.done; {
+		case err != nil || ctx.Err() != nil: // the rest is only waited for
+		case r.err != nil:
+			p.tell.unread(r.path, r.err)
+		default:
+			err = p.tell.message(r)
+		}
+	}
+	workers.Wait()
+	return err
+}
+
+// read hands on every message of the files, and what cannot be read of them.
+func (p *replayer) read(ctx context.Context, stdin io.Reader, files []messageFile, hand func(*job)) {
+	for _, file := range files {
+		err := file.each(stdin, p.bar, func(path string, r io.Reader) error {
+			message, err := io.ReadAll(io.LimitReader(r, maxExplained))
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil {
+				hand(&job{path: path, message: message})
+			}
+			return err
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			hand(&job{path: file.path, err: err})
+		}
+	}
+}
+
+// judge judges one message as of the time at which it came.
+func (p *replayer) judge(ctx context.Context, j *job) replayed {
+	r := replayed{path: j.path, err: j.err}
+	if j.err != nil {
+		return r
+	}
+	env := envelopeIn(j.message)
+	client := p.client
+	if !client.IsValid() {
+		client = env.client
+	}
+	q := p.flags.question(client, env, j.message)
+	q.At, q.Strict, q.WithLists = env.received, p.flags.strict, p.flags.dnsbl
+	x, err := p.explainer.explain(ctx, q)
+	if err != nil {
+		r.err = err
+		return r
+	}
+	r.sender, r.to, r.class, r.verdict, r.received = q.From, q.To, string(x.Class), x.Verdict, env.received
+	r.had = tagKnown(env.judged, q.To)
+	for _, rcpt := range x.Recipients {
+		r.judged = r.judged || rcpt.Judged
+		if r.origin == "" || rcpt.Origin.Evidence != "" {
+			r.origin = string(rcpt.Origin.Evidence)
+		}
+	}
+	if r.judged && r.had == tagWas {
+		r.verdict = policy.ExplainedVerdict{Stage: policy.AtRcpt.String(), Action: "accept", Reason: policy.TagValid, Enforced: true}
+		r.origin = string(policy.OriginTag)
+	}
+	return r
+}
+
+// tagKnown tells what is known of the tag of a delivered message: what our own
+// header says, or the recipient itself where it was never taken off.
+func tagKnown(judged string, to []string) string {
+	switch {
+	case bytes.Contains([]byte(judged), []byte("origin=tag")):
+		return tagWas
+	case judged != "":
+		return tagWasNot
+	}
+	for _, rcpt := range to {
+		if isTagged(rcpt) {
+			return tagWasNot // the envelope is as it came: it has been judged by it
+		}
+	}
+	return tagUnknown
+}
