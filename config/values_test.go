@@ -158,3 +158,14 @@ func TestParseLifetime(t *testing.T) {
 		}
 	}
 }
+
+func TestParseDurationForOthers(t *testing.T) {
+	if d, err := ParseDuration("1w2d3h"); d != 9*day+3*time.Hour || err != nil {
+		t.Errorf("%v, %v", d, err)
+	}
+	for _, bad := range []string{"", "yesterday", "-5m", "7", "h"} {
+		if d, err := ParseDuration(bad); err == nil {
+			t.Errorf("%q: %v", bad, d)
+		}
+	}
+}

@@ -24,7 +24,7 @@ import (
 // the network or is better done once, for the one inside.
 type outfit struct {
 	Program  string              // the built backscatter-milter
-	Packages map[string][]string // of each server, of miltertest, of each filter and of the checkers, the paths of the .deb files
+	Packages map[string][]string // of each server, of miltertest, of each filter, of Chromium and of the checkers, the paths of the .deb files
 	Built    packages            // of the program
 	Skip     string              // why nothing can be run here
 }
@@ -93,6 +93,7 @@ func prepare() (outfit, error) {
 		"exim":       mta.EximPackages(),
 		"rbldnsd":    rbldnsd.Packages(),
 		"miltertest": {"miltertest"},
+		"chromium":   chromiumPackages(),
 		"opendkim":   opendkim.Packages(),
 		"checks":     checkers(),
 	}

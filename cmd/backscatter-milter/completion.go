@@ -58,6 +58,10 @@ func complete(cmd *cobra.Command, s *site) {
 		"client":      cobra.NoFileCompletions,
 		"from":        cobra.NoFileCompletions,
 		"rcpt":        cobra.NoFileCompletions,
+		"since":       cobra.NoFileCompletions,
+		"mail":        cobra.NoFileCompletions,
+		"mail-from":   cobra.NoFileCompletions,
+		"sendmail":    files(),
 	} {
 		if cmd.LocalFlags().Lookup(name) != nil {
 			_ = cmd.RegisterFlagCompletionFunc(name, values) // fails for a flag that is not there

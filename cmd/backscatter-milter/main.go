@@ -68,6 +68,7 @@ func newRootCommand() *cobra.Command {
 		newServeCommand(site),
 		newStatusCommand(site),
 		newReloadCommand(site),
+		newReportCommand(site),
 		newUnblockCommand(site),
 		newCheckCommand(site),
 		newSetupCommand(site),

@@ -13,12 +13,15 @@ type observer struct {
 	metrics *metrics.Metrics
 	known   *knowledge
 	out     *outscatter
+	decided *decided
 }
 
 func (o observer) Verdict(r policy.Record) {
 	o.metrics.Verdict(r)
 	o.known.judged(r.Verdict)
-	o.journal.Log().Verdict(r)
+	log := o.journal.Log()
+	log.Verdict(r)
+	o.decided.add(r, log)
 }
 
 func (o observer) Classified(class string) { o.metrics.Classified(class) }
@@ -28,6 +31,7 @@ func (o observer) Accepted(recipient string) { o.known.accepted(recipient) }
 func (o observer) Sent(s policy.Sent) {
 	if s.Result != "" {
 		o.metrics.Signed(s.Result)
+		o.decided.sent(s.Result)
 	}
 	o.known.sent(s)
 }
@@ -39,7 +43,10 @@ func (o observer) TagRefused(recipient string) {
 	}
 }
 
-func (o observer) Callout(netip.Addr) { o.metrics.Callout() }
+func (o observer) Callout(netip.Addr) {
+	o.metrics.Callout()
+	o.decided.callout()
+}
 
 func (o observer) Outscatter(recipient string) { o.out.seen(recipient) }
 

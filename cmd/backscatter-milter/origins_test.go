@@ -110,7 +110,9 @@ func TestElsewhereIsLearned(t *testing.T) {
 	f := m.Recipient("alice@example.com")
 	m.Classified(classify.Result{Class: classify.Bounce})
 	v := policy.Judge(&f, policy.AtEOM)
-	observer{journal: k.journal, metrics: metrics.New("test"), known: k}.Verdict(policy.Record{Verdict: v})
+	d := k.openDecided(readWrite)
+	defer d.Close()
+	observer{journal: k.journal, metrics: metrics.New("test"), known: k, decided: d}.Verdict(policy.Record{Verdict: v})
 	if got := k.grace.Status("example.com", k.now()).Elsewhere.What; v.Reason != policy.OriginProven || got != "it was sent by night" {
 		t.Errorf("%q: %q", v.Reason, got)
 	}
@@ -213,7 +215,8 @@ func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
 	for toml, want := range map[string]string{"": "0", "domains = [\"example.com\"]\n": "1"} {
 		k, clock, _ := steady(t, toml)
 		m := metrics.New("test")
-		o := &outscatter{journal: k.journal, metrics: m, known: k, now: clock.now}
+		kept := k.openDecided(readWrite)
+		o := &outscatter{journal: k.journal, metrics: m, known: k, now: clock.now, decided: kept}
 		if toml == "" {
 			k.grace, _ = grace.New(nil, grace.Rules{}, clock.now())
 		}
@@ -223,5 +226,6 @@ func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "\nbackscatter_outscatter_total "+want+"\n") {
 			t.Errorf("%q: not counted %s times", toml, want)
 		}
+		kept.Close()
 	}
 }

@@ -14,6 +14,7 @@ type outscatter struct {
 	metrics *metrics.Metrics
 	known   *knowledge
 	now     func() time.Time
+	decided *decided
 
 	mu    sync.Mutex
 	count int // since it was last said
@@ -33,6 +34,7 @@ func (o *outscatter) seen(recipient string) {
 		return
 	}
 	o.metrics.Outscatter()
+	o.decided.outscatter()
 	now := o.now()
 	o.mu.Lock()
 	o.count++

@@ -132,5 +132,6 @@ func (d *daemon) verbs() map[string]control.Handler {
 		control.VerbStatus:  func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
 		control.VerbUnblock: func(_ context.Context, args json.RawMessage) (any, error) { return d.unblock(args) },
 		control.VerbExplain: func(_ context.Context, args json.RawMessage) (any, error) { return d.explain(args) },
+		control.VerbReport:  func(_ context.Context, args json.RawMessage) (any, error) { return d.report(args) },
 	}
 }

@@ -79,6 +79,7 @@ type daemon struct {
 	metrics *metrics.Metrics
 	known   *knowledge // of the site; outlives reloads
 	lists   *lists     // DNS lists
+	decided *decided   // the journal of decisions
 	floods  *flood.Flood
 	server  *milter.Server
 	admin   *http.Server
@@ -111,21 +112,23 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	d := &daemon{site: s, now: now, started: now(), begun: cfg, journal: j, metrics: metrics.New(version)}
 	tell := observer{journal: j, metrics: d.metrics}
 	d.known = openKnowledge(s, cfg, j, now, tell.Failed, readWrite)
-	tell.known = d.known
-	tell.out = &outscatter{journal: j, metrics: d.metrics, known: d.known, now: now}
+	d.decided = d.known.openDecided(readWrite)
+	tell.known, tell.decided = d.known, d.decided
+	tell.out = &outscatter{journal: j, metrics: d.metrics, known: d.known, now: now, decided: d.decided}
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: d.known.storeFailures,
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
+		Journal:       d.decided.figures,
 		FloodBlocks:   d.floodBlocks,
 	})
 	var err error
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
-		return nil, errors.Join(err, d.known.close())
+		return nil, errors.Join(err, d.forget())
 	}
 	d.known.take(first.keys)
 	if first.finder, err = d.known.finder(cfg); err != nil {
-		return nil, errors.Join(err, d.known.close())
+		return nil, errors.Join(err, d.forget())
 	}
 	d.lists = newLists(cfg, j, d.metrics, now)
 	d.floods = newFloods(cfg, j, d.metrics, now)
@@ -140,7 +143,11 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		Now:            now,
 		MaxConnections: cfg.MaxConnections,
 	})
-	d.admin = admin.NewServer(admin.Source{Metrics: d.metrics.Handler(), Ready: d.ready, Token: cfg.Admin.Token})
+	d.admin = admin.NewServer(admin.Source{
+		Metrics: d.metrics.Handler(), Ready: d.ready, Token: cfg.Admin.Token, Now: now,
+		Status: func() *control.Status { return d.status(now()) }, Decisions: d.decided.Journal, Blocks: d.blocks,
+		Denied: func() { tell.Rejected("admin-token") },
+	})
 	d.control = control.NewServer(control.Options{Verbs: d.verbs(), Now: time.Now, Failed: tell.Failed})
 	if err := d.listen(s, cfg); err != nil {
 		for _, l := range append(d.mail, d.pages, d.socket) {
@@ -162,6 +169,12 @@ func (d *daemon) prepare(s *settings) (*milter.Settings, error) {
 // close ends what is known and asked.
 func (d *daemon) close() error {
 	d.lists.close()
+	return d.forget()
+}
+
+// forget ends what is known.
+func (d *daemon) forget() error {
+	d.decided.Close()
 	return d.known.close()
 }
 

@@ -68,6 +68,7 @@ func (d *daemon) status(now time.Time) *control.Status {
 		Store:          d.known.storeStatus(),
 		Zones:          d.lists.status(),
 		Ledger:         d.known.ledgerStatus(),
+		Journal:        d.decided.status(),
 		Floods:         d.floodStatus(),
 		Abroad:         d.known.abroad(now).UTC(),
 	}

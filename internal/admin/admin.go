@@ -1,19 +1,31 @@
-// Package admin serves what is seen of the daemon from outside over HTTP:
-// metrics and health. It is read-only: nothing it serves changes the daemon.
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net/http"
 	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/journal"
 )
 
 // Source is what the pages show.
 type Source struct {
-	Metrics http.Handler
-	Ready   func() error // nil when the daemon serves mail
-	Token   string       // bearer token that every request must bring; "" for none
+	Metrics   http.Handler
+	Ready     func() error // nil when the daemon serves mail
+	Token     string       // that every request must bring; "" for none
+	Now       func() time.Time
+	Status    func() *control.Status
+	Decisions *journal.Journal
+	Blocks    func() []Block // what is blocked; nil where floods are not controlled
+	Denied    func()         // told of each request without the right token; may be nil
+}
+
+// Block is a client network or a recipient that is blocked.
+type Block struct {
+	Kind  string // "client", "recipient", "subject"
+	Key   string // addresses as the log shows them
+	Until time.Time
+	Count uint64 // attempts during the block
 }
 
 // NewServer returns a server for the pages. Requests that are slow to arrive
@@ -31,8 +43,14 @@ func NewServer(s Source) *http.Server {
 		}
 		answer(w, http.StatusOK, "ready")
 	})
+	private := func(pattern string, h http.HandlerFunc) {
+		mux.Handle(pattern, guarded(s.Token == "", h))
+	}
+	private("GET /{$}", newPage(s).serve)
+	private("GET /api/decisions", s.decisions)
+	private("GET /static/{name}", static)
 	return &http.Server{
-		Handler:           authorized(s.Token, mux),
+		Handler:           authorized(s, mux),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -46,22 +64,4 @@ func answer(w http.ResponseWriter, code int, text string) {
 	w.WriteHeader(code)
 	// A client that has gone away needs no answer.
 	_, _ = w.Write([]byte(text + "\n"))
-}
-
-// authorized asks for "Authorization: Bearer TOKEN" (RFC 6750, section 2.1),
-// compared in constant time.
-func authorized(token string, next http.Handler) http.Handler {
-	if token == "" {
-		return next
-	}
-	want := sha256.Sum256([]byte("Bearer " + token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
-		if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			answer(w, http.StatusUnauthorized, "a token is needed")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }

@@ -23,6 +23,7 @@ var rules = []rule{
 	// Leaves.
 	{pkg: "config", never: []string{"net/http"}},
 	{pkg: "internal/store", never: network},
+	{pkg: "internal/journal", may: []string{"internal/store"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/dkim", never: []string{"log", "net/http", "os/exec"}},
 	{pkg: "internal/dnsbl", never: []string{"net/http"}},
 	{pkg: "internal/probe", tests: []string{"batv"}},
@@ -60,7 +61,7 @@ var rules = []rule{
 	// know them.
 	{pkg: "internal/maillog", may: []string{"config", "internal/flood", "internal/policy", "milter"}},
 	{pkg: "internal/metrics", may: []string{"internal/policy", "milter"}},
-	{pkg: "internal/admin", may: []string{"config"}},
+	{pkg: "internal/admin", may: []string{"config", "internal/control", "internal/journal"}, tests: []string{"internal/policy"}},
 	{pkg: "internal/control", never: []string{"net/http"}},
 	{pkg: "internal/mtaconf", never: []string{"net/http"}},
 
@@ -68,7 +69,7 @@ var rules = []rule{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
 			"batv", "classify", "config", "examples", "milter",
-			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger",
+			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal", "internal/ledger",
 			"internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
 			"internal/probe", "internal/spf", "internal/store",
 		},

@@ -16,6 +16,7 @@ const (
 	VerbReload  = "reload"  // Reloaded
 	VerbUnblock = "unblock" // of a block; as the command and the daemon agree
 	VerbExplain = "explain" // of a message, as the command and the daemon agree
+	VerbReport  = "report"  // Report, of a ReportSpan
 )
 
 // Status is what the daemon says of itself. A feature with something to say
@@ -42,6 +43,8 @@ type Status struct {
 	Zones  []Zone        `json:"zones"` // DNS lists
 	Ledger Ledger        `json:"ledger"`
 	Floods []HotKey      `json:"floods"` // the twenty hottest
+
+	Journal Journal `json:"journal"`
 
 	Abroad time.Time `json:"abroad"` // until when tags may come home; zero: none is known to be abroad
 }
@@ -94,7 +97,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeZones, s.writeKeys, s.writeKnown, s.writeFloods, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeJournal, s.writeZones, s.writeKeys, s.writeKnown, s.writeFloods, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()

@@ -28,8 +28,9 @@ func sample() *Status {
 				Missing: []string{"it has signed on 2 of 3 days"}, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
 			{Domain: "example.net", Ours: true, Strict: true, Layout: "subaddress", CatchAll: true, ByRecord: true},
 		},
-		Store:  Store{Path: "/var/lib/state.db"},
-		Ledger: Ledger{Entries: 1000, Days: 3, Octets: 20 << 20, Lost: 7, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
+		Store:   Store{Path: "/var/lib/state.db"},
+		Ledger:  Ledger{Entries: 1000, Days: 3, Octets: 20 << 20, Lost: 7, Gaps: []Gap{{at.Add(-time.Hour), at, "the daemon was not running"}}},
+		Journal: Journal{Entries: 50_000, Octets: 21 << 20, Skipped: 400, Lost: 3, Unsaved: 2, Corrupt: 1},
 		Floods: []HotKey{
 			{Kind: "client", Key: "client 192.0.2.0/24", Count: 401, Limit: 400, Blocked: true, Until: at, Refused: 12},
 			{Kind: "subject", Key: "subject 192.0.2.0/24 00ff", Subject: "failure notice", Count: 90, Limit: 400},
@@ -58,6 +59,7 @@ domains      example.com, example.net
 sign         true
 store        /var/lib/state.db
 sent mail    1000 entries of 3 days, 20 MiB; 7 LOST; the last gap ended 2026-11-21 10:00:00 UTC
+decisions    50000 kept, 21 MiB; 400 only counted; 3 LOST; 2 not in the store; 1 records UNREADABLE
 DNS list     list.example.org used; asked: 2 listed, 5 not-listed; LISTS 1 OF OUR OWN ADDRESSES
 DNS list     other.example.org NOT USED: asking 192.0.2.53:53: REFUSED
 key 0        signs until 2026-11-23T00:00:00Z

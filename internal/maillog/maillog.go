@@ -61,7 +61,7 @@ func (l *Log) Verdict(r policy.Record) {
 		slog.String("id", r.ID),
 		slog.String("qid", r.QueueID),
 		slog.String("client", client),
-		slog.String("from", l.address(r.From)),
+		slog.String("from", l.Address(r.From)),
 		slog.String("to", l.addresses(r.To)),
 		slog.String("stage", v.Stage.String()),
 		slog.String("action", string(v.Action)),
@@ -77,12 +77,12 @@ func (l *Log) Verdict(r policy.Record) {
 // Outscatter writes the line of bounces that our own MTA sends elsewhere: how many
 // since the line before, and to whom the latest.
 func (l *Log) Outscatter(advice, recipient string, count int) {
-	l.Warn(advice, "count", count, "to", l.address(recipient))
+	l.Warn(advice, "count", count, "to", l.Address(recipient))
 }
 
 // TagRefused writes the line of a genuine bounce that the MTA has refused.
 func (l *Log) TagRefused(recipient string) {
-	l.Error("the MTA refused a genuine bounce: it does not know its users by their tagged addresses", "recipient", l.address(recipient))
+	l.Error("the MTA refused a genuine bounce: it does not know its users by their tagged addresses", "recipient", l.Address(recipient))
 }
 
 // Panicked writes the line of a callback that failed.
@@ -105,7 +105,7 @@ const maxAddresses = 20
 
 func (l *Log) addresses(list []string) string {
 	if len(list) == 1 {
-		return l.address(list[0])
+		return l.Address(list[0])
 	}
 	more := ""
 	if len(list) > maxAddresses {
@@ -113,14 +113,14 @@ func (l *Log) addresses(list []string) string {
 	}
 	shown := make([]string, len(list))
 	for i, a := range list {
-		shown[i] = l.address(a)
+		shown[i] = l.Address(a)
 	}
 	return strings.Join(shown, ",") + more
 }
 
-// address shows an envelope address as far as privacy allows. The null sender
+// Address shows an envelope address as far as privacy allows. The null sender
 // is shown as "<>".
-func (l *Log) address(a string) string {
+func (l *Log) Address(a string) string {
 	if a == "" {
 		return "<>"
 	}

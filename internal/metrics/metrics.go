@@ -72,13 +72,15 @@ type Known struct {
 	StoreFailures func() int64
 	OwnListings   func() map[string]int // our own addresses on a DNS list, by zone
 	FloodBlocks   func() map[string]int // by kind
+	// Journal tells how many decisions are kept, and by cause how many are not.
+	Journal func() (kept int, missing map[string]uint64)
 }
 
 var strictDesc = prometheus.NewDesc("backscatter_domain_strict", "1 where a missing tag means something for the domain, else 0.", []string{"domain"}, nil)
 
 // Watch adds what is known to the metrics. Call it once.
 func (m *Metrics) Watch(k Known) {
-	m.registry.MustRegister(strictness{k}, ownListings{k}, floodBlocks{k}, prometheus.NewCounterFunc(
+	m.registry.MustRegister(strictness{k}, ownListings{k}, floodBlocks{k}, journal{k}, prometheus.NewCounterFunc(
 		prometheus.CounterOpts{Name: "backscatter_store_errors_total", Help: "Records that were dropped and writes that failed."},
 		func() float64 { return float64(k.StoreFailures()) }))
 }
@@ -108,6 +110,27 @@ func (ownListings) Describe(ch chan<- *prometheus.Desc) { ch <- ownListedDesc }
 func (o ownListings) Collect(ch chan<- prometheus.Metric) {
 	for zone, n := range o.known.OwnListings() {
 		ch <- prometheus.MustNewConstMetric(ownListedDesc, prometheus.GaugeValue, float64(n), zone)
+	}
+}
+
+var (
+	journalDesc = prometheus.NewDesc("backscatter_journal_entries", "Decisions that the journal keeps.", nil, nil)
+	missingDesc = prometheus.NewDesc("backscatter_journal_missing_total", "Decisions that the journal does not have, by cause: skipped (of floods, only counted), overflow, unsaved (not in the store), corrupt (records).", []string{"why"}, nil)
+)
+
+// journal collects backscatter_journal_entries and backscatter_journal_missing_total.
+type journal struct{ known Known }
+
+func (journal) Describe(ch chan<- *prometheus.Desc) {
+	ch <- journalDesc
+	ch <- missingDesc
+}
+
+func (j journal) Collect(ch chan<- prometheus.Metric) {
+	kept, missing := j.known.Journal()
+	ch <- prometheus.MustNewConstMetric(journalDesc, prometheus.GaugeValue, float64(kept))
+	for why, n := range missing {
+		ch <- prometheus.MustNewConstMetric(missingDesc, prometheus.CounterValue, float64(n), why)
 	}
 }
 

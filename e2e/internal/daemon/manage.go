@@ -63,6 +63,13 @@ func (d *Daemon) RotateKeys(options ...string) error {
 	return nil
 }
 
+// Report is what "backscatter-milter report" prints, with options.
+func (d *Daemon) Report(options ...string) (string, error) {
+	args := append([]string{"report", "--config", d.config(), "--state", d.State()}, options...)
+	out, err := exec.Command(d.program, args...).CombinedOutput()
+	return string(out), err
+}
+
 // PeakMemory is the most memory that the daemon has had at once, in octets.
 func (d *Daemon) PeakMemory() (int64, error) { return d.memory("VmHWM:") }
 
