@@ -165,14 +165,17 @@ func (p *pour) note(genuine bool, took time.Duration, tx mtatest.Transaction, r 
 }
 
 // unproven is the i-th bounce that nothing proves: seven of ten are from hosts of one network, that of the genuine
-// ones, two from ever new networks to the user who gets the genuine ones, and one to ever new users.
+// ones, to a thousand users, two from ever new networks to the user who gets the genuine ones, and one to ever new users.
 func (p *pour) unproven(i int64) mtatest.Transaction {
 	tx := p.player.txs[i%int64(len(p.player.txs))]
 	kind := i / int64(len(p.player.txs)) % 10
 	if kind >= 7 {
 		tx.Client = fmt.Sprintf("%d.%d.%d.1", 11+i>>16%100, i>>8&255, i&255)
 	}
-	if kind == 9 {
+	switch {
+	case kind < 7:
+		tx.Rcpts = mtatest.To(fmt.Sprintf("user%d@example.com", i%1000))
+	case kind == 9:
 		tx.Rcpts = mtatest.To(fmt.Sprintf("user%d@example.com", i))
 	}
 	return tx
@@ -231,7 +234,7 @@ func (d *deluge) write(b *strings.Builder) {
 		growth = verdict(growth+", target <= 10 %", d.growth() <= mostGrowth)
 	}
 	fmt.Fprintf(b, "## A flood, with genuine bounces in it\n\n")
-	fmt.Fprintf(b, "%.1f minutes over the unix socket, one message a connection, with the `[flood]` that is shipped, the domain not strict. Seven of ten are from one network, two from ever new networks to one user, one from new networks to new users; one in %d is a genuine bounce with a tag, from that one network to that one user.\n\n", d.took.Minutes(), oneGenuineIn)
+	fmt.Fprintf(b, "%.1f minutes over the unix socket, one message a connection, with the `[flood]` that is shipped, the domain not strict. Seven of ten are from one network to a thousand users, two from ever new networks to one user, one from new networks to new users: so that network and that user are blocked, and the domain has a surge. One in %d is a genuine bounce with a tag, from that network to that user.\n\n", d.took.Minutes(), oneGenuineIn)
 	fmt.Fprintf(b, "- transactions a second: %s\n", verdict(fmt.Sprintf("%.0f, target >= %.0f", d.persecond(), leastFloods), d.persecond() >= leastFloods))
 	fmt.Fprintf(b, "- of the flood: %d put off at RCPT, %d accepted before it was one\n", d.flood-d.passed, d.passed)
 	fmt.Fprintf(b, "- genuine: %d, all accepted and restored; from connecting to the answer at the end 50 %% within %v, 99 %% %v, all %v\n", len(d.genuine), at(50), at(99), at(100))

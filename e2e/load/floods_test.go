@@ -50,7 +50,7 @@ func TestFloodMix(t *testing.T) {
 		}
 		clients[tx.Client], recipients[tx.Rcpts[0].Addr] = true, true
 	}
-	if first != n*7/10 || len(clients) != n*3/10+200 || len(recipients) != n/10+1 {
+	if first != n*7/10 || len(clients) != n*3/10+200 || len(recipients) != n/10+1000+1 {
 		t.Errorf("%d from one network, %d clients, %d recipients", first, len(clients), len(recipients))
 	}
 }
