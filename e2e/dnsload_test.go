@@ -22,7 +22,7 @@ func listLoadCases() []testCase {
 func dnsSlowThousands(d *desk) {
 	const rounds, perRound, answer = 4, 1000, 200 * time.Millisecond
 	zones := d.badZones(mtatest.NoFault)
-	d.ask(zones, "\n"+noFlood)
+	d.ask(zones, noFloods)
 	d.awaitLog(zoneUsed, 2)
 	zones[0].SetDelay(answer)
 	var took []time.Duration

@@ -119,7 +119,7 @@ func reloadStorm(d *desk) {
 	}
 	tagged := d.tag(alice)
 	t := d.openTraffic(mta.Front, 360, func(i int) parcel {
-		if i%6 == 5 {
+		if i%8 == 5 { // too few for a flood
 			return untaggedParcel()
 		}
 		return mixed(tagged)(i)

@@ -13,7 +13,7 @@ import (
 
 // A run of the smallest size, over everything: both programs, both networks, all workloads, a crowd.
 func TestRun(t *testing.T) {
-	args := []string{"-n", "20", "-rounds", "2", "-conns", "50", "-timeout", "3m", "-out", t.TempDir() + "/report.md"}
+	args := []string{"-n", "20", "-rounds", "2", "-conns", "50", "-timeout", "3m", "-out", t.TempDir() + "/report.md", "-flood-minutes", "0.02"}
 	if program := os.Getenv("BACKSCATTER_E2E_PROGRAM"); program != "" {
 		args = append(args, "-daemon", program)
 	}
@@ -26,9 +26,10 @@ func TestRun(t *testing.T) {
 		t.Errorf("-out holds %q, %v", written, err)
 	}
 	for _, want := range []string{
-		"`go run ./load -conns=50 -n=20 -rounds=2 -timeout=3m0s` in e2e/",
+		"`go run ./load -conns=50 -flood-minutes=0.02 -n=20 -rounds=2 -timeout=3m0s` in e2e/",
 		"| tcp | flood: refused at RCPT |", "| unix | outbound, 8 KB: signed |",
 		"| tcp | daemon | 3 × 50 | 0 |", "| unix | stock | 3 × 50 | 0 |",
+		"0.0 minutes over the unix socket", "all accepted and restored", "resident memory from the middle to the end:",
 	} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, stdout.String())
@@ -124,6 +125,8 @@ func TestBadFlags(t *testing.T) {
 		{"-n=0", "-n: 0: want 1 to 1000000"},
 		{"-rounds=101", "-rounds: 101: want 1 to 100"},
 		{"-conns=4001", "-conns: 4001: want 1 to 4000"},
+		{"-flood-minutes=61", "-flood-minutes: 61: want 0 to 60"},
+		{"-flood-rate=0", "-flood-rate: 0: want 1 to 1000000"},
 		{"stray", `"stray": want flags only`},
 	} {
 		var stderr bytes.Buffer

@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -36,6 +37,10 @@ type options struct {
 	enforce  bool
 	timeout  time.Duration
 
+	floodMinutes float64
+	floodRate    int
+	floodOnly    bool
+
 	command string // the run as it can be repeated
 }
 
@@ -53,16 +58,22 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.out, "out", "", "write the report to this `file`, too")
 	f.BoolVar(&o.enforce, "enforce", false, "fail where a target is missed")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up after this `time`")
+	f.Float64Var(&o.floodMinutes, "flood-minutes", 0.5, "how long a flood is to go on; 0: none")
+	f.IntVar(&o.floodRate, "flood-rate", 10000, "its transactions a second")
+	f.BoolVar(&o.floodOnly, "flood-only", false, "measure nothing else")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	for _, limit := range []struct {
 		name       string
 		value, top int
-	}{{"n", o.n, 1_000_000}, {"rounds", o.rounds, 100}, {"parallel", o.parallel, 1000}, {"conns", o.conns, 4000}} {
+	}{{"n", o.n, 1_000_000}, {"rounds", o.rounds, 100}, {"parallel", o.parallel, 1000}, {"conns", o.conns, 4000}, {"flood-rate", o.floodRate, 1_000_000}} {
 		if limit.value < 1 || limit.value > limit.top {
 			return o, fmt.Errorf("-%s: %d: want 1 to %d", limit.name, limit.value, limit.top)
 		}
+	}
+	if o.floodMinutes < 0 || o.floodMinutes > 60 || o.floodOnly && o.floodMinutes == 0 {
+		return o, fmt.Errorf("-flood-minutes: %v: want 0 to 60, and more than 0 with -flood-only", o.floodMinutes)
 	}
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q: want flags only", f.Arg(0))
@@ -99,6 +110,23 @@ func command(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// measure measures all that is asked for.
+func (r *report) measure(ctx context.Context, bin programs, dir string, progress io.Writer) (err error) {
+	o := r.options
+	if !o.floodOnly {
+		if r.rows, err = measureWorkloads(ctx, o, bin, dir, progress); err != nil {
+			return err
+		}
+		if r.crowds, err = measureCrowds(ctx, o, bin, dir, progress); err != nil {
+			return err
+		}
+	}
+	if o.floodMinutes > 0 {
+		r.flood, err = measureFlood(ctx, o, bin, filepath.Join(dir, "flood"), progress)
+	}
+	return err
+}
+
 // run measures and reports; progress goes to stderr.
 func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	dir, err := os.MkdirTemp("", "load")
@@ -111,10 +139,7 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	r := report{options: o, started: time.Now(), busy: loadAverage(), daemonGo: goVersion(bin.daemon)}
-	if r.rows, err = measureWorkloads(ctx, o, bin, dir, stderr); err != nil {
-		return err
-	}
-	if r.crowds, err = measureCrowds(ctx, o, bin, dir, stderr); err != nil {
+	if err := r.measure(ctx, bin, dir, stderr); err != nil {
 		return err
 	}
 	r.took = time.Since(r.started)

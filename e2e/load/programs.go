@@ -93,6 +93,7 @@ stage   = "rcpt"
 sign = true
 [policy]
 tag-missing = "reject"
+flood = "reject"
 [admin]
 listen = ""
 `
@@ -103,22 +104,27 @@ func (bin programs) startDaemon(ctx context.Context, dir string) (*server, error
 	if err != nil {
 		return nil, err
 	}
+	return s, bin.serve(ctx, s, dir, config)
+}
+
+// serve starts the daemon with a configuration, whose verbs are the two addresses.
+func (bin programs) serve(ctx context.Context, s *server, dir, config string) error {
 	file, state := filepath.Join(dir, "config.toml"), filepath.Join(dir, "state")
 	if err := os.WriteFile(file, fmt.Appendf(nil, config, s.tcp, s.unix), 0o600); err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.Mkdir(state, 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.start(ctx, bin.daemon, "serve", "--config", file, "--state", state); err != nil {
-		return nil, err
+		return err
 	}
 	out, err := exec.CommandContext(ctx, bin.daemon, "sign", "--config", file, "--keys", filepath.Join(state, "keys.toml"), user).Output()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("signing %s: %w", user, err), s.stop())
+		return errors.Join(fmt.Errorf("signing %s: %w", user, err), s.stop())
 	}
 	s.tagged = strings.TrimSpace(string(out))
-	return s, nil
+	return nil
 }
 
 // startStock starts the yardstick.

@@ -25,6 +25,7 @@ type report struct {
 	daemonGo string
 	rows     []row
 	crowds   []crowd
+	flood    *deluge // nil: not measured
 }
 
 // verdict says beside a figure what was wanted of it.
@@ -62,6 +63,9 @@ func (r report) missed() []string {
 			missed = append(missed, fmt.Sprintf("%s: %.1f KiB a connection, want %.0f at most", c.network, each, mostEach))
 		}
 	}
+	if r.flood != nil {
+		missed = append(missed, r.flood.missed()...)
+	}
 	return missed
 }
 
@@ -71,8 +75,13 @@ func (r row) isFlood() bool { return r.workload.name == workloads()[floodWorkloa
 func (r report) markdown() string {
 	var b strings.Builder
 	r.writeHead(&b)
-	r.writeWorkloads(&b)
-	r.writeCrowds(&b)
+	if len(r.rows) > 0 {
+		r.writeWorkloads(&b)
+		r.writeCrowds(&b)
+	}
+	if r.flood != nil {
+		r.flood.write(&b)
+	}
 	return b.String()
 }
 
@@ -82,6 +91,9 @@ func (r report) writeHead(b *strings.Builder) {
 	fmt.Fprintf(b, "- %s, %s, load average before %s\n", r.started.UTC().Format(markdownLayout), processor(runtime.NumCPU()), r.busy)
 	fmt.Fprintf(b, "- daemon built with %s, load with %s, for %s/%s\n", r.daemonGo, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(b, "- `%s` in e2e/, %.0f s\n\n", o.command, r.took.Seconds())
+	if o.floodOnly {
+		return
+	}
 	fmt.Fprintf(b, "Played as Postfix does, one message a connection, %d connections at a time; %d rounds of %d transactions for each line, the two programs in turn. ", o.parallel, o.rounds, o.n)
 	fmt.Fprintf(b, "CPU is the server's, all threads, user and system, in µs a transaction; the load shares the processors. Figures are medians of the rounds, the ratio that of the ratios round by round, with the least and the most of them. ")
 	negotiated := "headers and body negotiated away"
@@ -119,4 +131,5 @@ func (r report) writeCrowds(b *strings.Builder) {
 		fmt.Fprintf(b, "| %s | %s | %d × %d | %d | %.2f s | %.1f (%.1f) | %s |\n",
 			c.network, c.program, len(c.each), c.conns, c.failed, c.took.Seconds(), median(c.each), slices.Max(c.each), target)
 	}
+	fmt.Fprintf(b, "\n")
 }

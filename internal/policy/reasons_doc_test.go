@@ -14,9 +14,6 @@ import (
 
 const reasonsPage = "../../docs/reasons.md"
 
-// notShown are the reasons of which no test with real servers tells yet.
-func notShown() []Reason { return []Reason{Flood} }
-
 // chapter is what the page says of one reason: its points, by label.
 type chapter struct {
 	reason string
@@ -141,12 +138,6 @@ func TestReasonsAreShown(t *testing.T) {
 	_, chapters := readReasons(t)
 	for _, c := range chapters {
 		names := quoted.FindAllStringSubmatch(c.points["Shown by"], -1)
-		if slices.Contains(notShown(), Reason(c.reason)) {
-			if len(names) > 0 || strings.TrimSpace(c.points["Shown by"]) != "not yet." {
-				t.Errorf("%s: is shown by %q now: take it out of notShown", c.reason, c.points["Shown by"])
-			}
-			continue
-		}
 		if len(names) == 0 {
 			t.Errorf("%s: is shown by nothing", c.reason)
 		}

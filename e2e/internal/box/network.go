@@ -4,19 +4,22 @@ package box
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 )
 
-// Networks are the documentation networks of RFC 5737. Inside the namespaces
-// every address of them is this machine's own, so that any of them can be
-// listened at and connected from.
+// Networks are the documentation networks of RFC 5737, and that for tests of
+// devices (RFC 2544), from which clients of many networks come. Inside the
+// namespaces every address of them is this machine's own, so that any of them
+// can be listened at and connected from.
 func Networks() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("192.0.2.0/24"),
 		netip.MustParsePrefix("198.51.100.0/24"),
 		netip.MustParsePrefix("203.0.113.0/24"),
+		netip.MustParsePrefix("198.18.0.0/15"),
 	}
 }
 
@@ -56,13 +59,13 @@ func raise(fd int, name string) error {
 }
 
 func alias(fd int, name string, network netip.Prefix) error {
-	mask := [4]byte{255, 255, 255, 0} // Networks are all /24
+	mask := net.CIDRMask(network.Bits(), network.Addr().BitLen())
 	for _, step := range []struct {
 		request uint
 		address []byte
 	}{
 		{unix.SIOCSIFADDR, network.Addr().Next().AsSlice()},
-		{unix.SIOCSIFNETMASK, mask[:]},
+		{unix.SIOCSIFNETMASK, mask},
 	} {
 		request, err := unix.NewIfreq(name)
 		if err != nil {
