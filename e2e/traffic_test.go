@@ -22,7 +22,7 @@ func trafficCases() []testCase {
 	return []testCase{
 		{name: "restart-in-traffic", run: restartInTraffic},
 		{name: "restart-beside-idle", run: restartBesideIdle},
-		{name: "reload-storm", settings: settings{tables: noFlood}, run: reloadStorm},
+		{name: "reload-storm", settings: settings{tables: noFloods}, run: reloadStorm},
 		{name: "rotation-in-traffic", run: rotationInTraffic},
 	}
 }
@@ -96,14 +96,11 @@ func (d *desk) stop() {
 	}
 }
 
-// noFlood lets alice have more than a hundred bounces without proof.
-const noFlood = "[flood]\nrecipient_threshold = 100000\nsurge = 100000\nthreshold = 100000\n"
-
 // While configurations come and go every few milliseconds, broken ones among
 // them, each message is judged by one of them: nothing is lost, nothing refused
 // that none of them refuses, and a refusal is one for sender and recipient.
 func reloadStorm(d *desk) {
-	good := d.config(settings{tables: noFlood})
+	good := d.config(settings{tables: noFloods})
 	configs := []string{
 		good,
 		d.config(refuseAtRcpt),
@@ -115,11 +112,11 @@ func reloadStorm(d *desk) {
 		d.config(settings{top: `mode = "wrong"`}),
 	}
 	for i := range configs[1:] {
-		configs[1+i] += noFlood
+		configs[1+i] += noFloods
 	}
 	tagged := d.tag(alice)
 	t := d.openTraffic(mta.Front, 360, func(i int) parcel {
-		if i%8 == 5 { // too few for a flood
+		if i%6 == 5 {
 			return untaggedParcel()
 		}
 		return mixed(tagged)(i)

@@ -79,10 +79,10 @@ const maxShownBlocks = 100
 // figures are those of the metrics.
 func (d *decided) figures() (kept int, missing map[string]uint64) {
 	s := d.Stats()
-	return s.Entries, map[string]uint64{"skipped": s.Skipped, "overflow": s.Overflow, "unsaved": s.Unsaved, "corrupt": s.Corrupt}
+	return s.Entries, map[string]uint64{"skipped": s.Skipped, "overflow": s.Overflow, "unsaved": uint64(s.Unsaved), "corrupt": s.Corrupt}
 }
 
 func (d *decided) status() control.Journal {
 	s := d.Stats()
-	return control.Journal{Entries: s.Entries, Octets: s.Octets, Skipped: s.Skipped, Lost: s.Overflow, Unsaved: s.Unsaved, Corrupt: s.Corrupt}
+	return control.Journal{Entries: s.Entries, Octets: s.Octets, Skipped: s.Skipped, Lost: s.Overflow, Unsaved: uint64(s.Unsaved), Corrupt: s.Corrupt}
 }

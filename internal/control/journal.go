@@ -21,7 +21,7 @@ func (s *Status) writeJournal(w io.Writer) {
 	for _, trouble := range []struct {
 		n    uint64
 		what string
-	}{{j.Skipped, "only counted"}, {j.Lost, "LOST"}, {j.Unsaved, "not in the store"}, {j.Corrupt, "records UNREADABLE"}} {
+	}{{j.Skipped, "only counted"}, {j.Lost, "LOST"}, {j.Unsaved, "records not in the store"}, {j.Corrupt, "records UNREADABLE"}} {
 		if trouble.n > 0 {
 			fmt.Fprintf(w, "; %d %s", trouble.n, trouble.what)
 		}

@@ -59,7 +59,7 @@ domains      example.com, example.net
 sign         true
 store        /var/lib/state.db
 sent mail    1000 entries of 3 days, 20 MiB; 7 LOST; the last gap ended 2026-11-21 10:00:00 UTC
-decisions    50000 kept, 21 MiB; 400 only counted; 3 LOST; 2 not in the store; 1 records UNREADABLE
+decisions    50000 kept, 21 MiB; 400 only counted; 3 LOST; 2 records not in the store; 1 records UNREADABLE
 DNS list     list.example.org used; asked: 2 listed, 5 not-listed; LISTS 1 OF OUR OWN ADDRESSES
 DNS list     other.example.org NOT USED: asking 192.0.2.53:53: REFUSED
 key 0        signs until 2026-11-23T00:00:00Z

@@ -4,8 +4,8 @@
 // Nobody who adds waits: entries go into a bounded queue, and one goroutine
 // takes them into memory and hands them to the store, a record for what has
 // gathered in 100 ms, the counts each second. A crash loses little more than a
-// second. What the store cannot take, or cannot give back, is counted, and the
-// journal goes on from memory.
+// second. In the store all else goes before. What it cannot take, or cannot give
+// back, is counted, and the journal goes on from memory.
 //
 // It is bounded in entries, octets and age. Refusals and the rest have quotas of
 // their own, so that much accepted mail does not push a refusal out. A flood

@@ -40,7 +40,7 @@ type Stats struct {
 	Octets   int    // of memory, about
 	Skipped  uint64 // decisions that were only counted
 	Overflow uint64 // lost because too many waited
-	Unsaved  uint64 // entries and counts that the store did not take
+	Unsaved  int64  // records, each of one entry or many, that the store did not take
 	Corrupt  uint64 // records of the store that could not be read
 }
 
@@ -253,22 +253,31 @@ func (j *Journal) save(groups map[string][]Entry) {
 		return
 	}
 	for bucket, group := range groups {
-		if !j.o.Store.Put(bucket, keyOf(group[0].Seq), encodeGroup(group)) {
-			j.stats.Unsaved += uint64(len(group))
-		}
+		j.o.Store.Put(bucket, keyOf(group[0].Seq), encodeGroup(group))
 	}
 }
 
-// saveCounts hands the counts that have changed to the store; what it does not
-// take is tried again.
+// saveCounts hands the counts that have changed to the store, and those that it
+// may have lost.
 func (j *Journal) saveCounts() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for hour := range j.hours.dirty {
-		if j.o.Store == nil || j.o.Store.Put(hoursBucket, keyOf(uint64(hour)), encodeHour(j.hours.counts[hour])) {
-			delete(j.hours.dirty, hour)
+	if j.o.Store == nil {
+		clear(j.hours.dirty)
+		return
+	}
+	if lost := j.o.Store.Lost(); lost != j.stats.Unsaved {
+		j.stats.Unsaved = lost
+		for hour := range j.hours.counts {
+			j.hours.dirty[hour] = j.hours.dirty[hour] || hour >= hourOf(j.o.Now())-1
 		}
 	}
+	for hour, dirty := range j.hours.dirty {
+		if dirty {
+			j.o.Store.Put(hoursBucket, keyOf(uint64(hour)), encodeHour(j.hours.counts[hour]))
+		}
+	}
+	clear(j.hours.dirty)
 }
 
 // tidy takes out what is too much or too old.

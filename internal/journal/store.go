@@ -16,21 +16,20 @@ import (
 type Store interface {
 	Buckets() ([]string, error)
 	Each(bucket string, fn func(key string, value []byte) error) error
-	// Put reports whether the record was taken.
-	Put(bucket, key string, value []byte) bool
+	Put(bucket, key string, value []byte)
 	Delete(bucket, key string)
 	Drop(bucket string)
+	// Lost is how many records were not taken; it only grows.
+	Lost() int64
 }
 
 const (
 	hoursBucket   = "journal-hours"
 	segmentPrefix = "journal-" // then the kind and the number
-	maxWaiting    = 1 << 10
 )
 
-// File is a Store in the daemon's own file. While that cannot be written, the
-// journal leaves the room in its queue to those for whom a lost record means
-// more.
+// File is a Store in the daemon's own file. All else that is kept there goes
+// before.
 func File(s *store.Store) Store { return file{s} }
 
 type file struct{ store *store.Store }
@@ -41,16 +40,10 @@ func (f file) Each(bucket string, fn func(key string, value []byte) error) error
 	return f.store.Bucket(bucket).Each(fn)
 }
 
-func (f file) Put(bucket, key string, value []byte) bool {
-	if s := f.store.Stats(); s.LastError != nil && s.Queued > maxWaiting {
-		return false
-	}
-	f.store.Bucket(bucket).Put(key, value)
-	return true
-}
-
-func (f file) Delete(bucket, key string) { f.store.Bucket(bucket).Delete(key) }
-func (f file) Drop(bucket string)        { f.store.Bucket(bucket).Drop() }
+func (f file) Put(bucket, key string, value []byte) { f.store.Optional(bucket).Put(key, value) }
+func (f file) Delete(bucket, key string)            { f.store.Optional(bucket).Delete(key) }
+func (f file) Drop(bucket string)                   { f.store.Optional(bucket).Drop() }
+func (f file) Lost() int64                          { return f.store.Stats().Forgone }
 
 func bucketOf(k kind, number uint64) string {
 	return fmt.Sprintf("%s%d-%016x", segmentPrefix, k, number)

@@ -16,6 +16,7 @@ type fake struct {
 	mu      sync.Mutex
 	records map[string]map[string][]byte
 	full    bool
+	lost    int64
 	broken  error
 	panics  bool
 }
@@ -31,14 +32,17 @@ func (f *fake) Each(bucket string, fn func(key string, value []byte) error) erro
 	return nil
 }
 
-func (f *fake) Put(bucket, key string, value []byte) bool {
+func (f *fake) Lost() int64 { return f.lost }
+
+func (f *fake) Put(bucket, key string, value []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.panics {
 		panic("oh")
 	}
 	if f.full {
-		return false
+		f.lost++
+		return
 	}
 	if f.records == nil {
 		f.records = make(map[string]map[string][]byte)
@@ -50,7 +54,6 @@ func (f *fake) Put(bucket, key string, value []byte) bool {
 		panic("two groups of one key")
 	}
 	f.records[bucket][key] = value
-	return true
 }
 
 func (f *fake) Delete(bucket, key string) { delete(f.records[bucket], key) }
@@ -117,7 +120,8 @@ func TestFullStore(t *testing.T) {
 	c, kept := newClock(), &fake{full: true}
 	j := open(t, Options{Store: kept, Now: c.Now})
 	j.add(refusal(c, 1), refusal(c, 2))
-	if s := j.Stats(); s.Entries != 2 || s.Unsaved != 2 {
+	j.Flush()
+	if s := j.Stats(); s.Entries != 2 || s.Unsaved != 2 { // a group, and the counts
 		t.Errorf("%+v", s)
 	}
 	kept.full = false

@@ -7,7 +7,8 @@
 // commits the queue at most every 250 ms. A crash loses what came after the
 // last commit, which is well under a second. While the disk is full or
 // refuses, the queue is kept, retried and counted; the daemon works on from
-// memory.
+// memory. Optional records go last, by themselves, and are dropped where they
+// cannot be written.
 //
 // It refuses to be a general database: there are no transactions for its
 // users, no queries and no reads in the reply path of a message. What a record

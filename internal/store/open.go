@@ -30,7 +30,7 @@ const (
 // error, an *Error, and there is no store: above all ErrLocked, after a second.
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
-		path: path, options: o, queue: newBatch(),
+		path: path, options: o, queue: newBatch(), extra: newBatch(),
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.write = s.writeFile

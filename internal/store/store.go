@@ -36,6 +36,7 @@ type Stats struct {
 	Overflows int64 // records dropped because too many waited
 	Failures  int64 // commits that failed
 	LastError error // of the latest commit that failed; nil once one succeeds
+	Forgone   int64 // optional records dropped, because there was no room or their commit failed
 }
 
 // Store is one open file. It is safe for concurrent use.
@@ -52,33 +53,40 @@ type Store struct {
 
 	mu     sync.Mutex
 	queue  batch
+	extra  batch // optional records
 	closed bool
 	stats  Stats
 }
 
 // Bucket gives access to the records under one name. The bucket is made with
 // its first record.
-func (s *Store) Bucket(name string) *Bucket { return &Bucket{s, name} }
+func (s *Store) Bucket(name string) *Bucket { return &Bucket{s, name, false} }
+
+// Optional gives access to records that all others go before: they are written
+// after those, in a transaction of their own, and where that fails they are
+// dropped. So they keep nothing else from a disk that is nearly full.
+func (s *Store) Optional(name string) *Bucket { return &Bucket{s, name, true} }
 
 // Bucket is a set of records, each a key and a value.
 type Bucket struct {
-	store *Store
-	name  string
+	store    *Store
+	name     string
+	optional bool
 }
 
 // Put queues a record. It takes a copy of neither: the value must not be
 // changed afterwards. Empty keys and keys over 32 KiB are counted as overflow.
 func (b *Bucket) Put(key string, value []byte) {
-	b.store.enqueue(id{b.name, key}, change{value: value})
+	b.store.enqueue(id{b.name, key}, change{value: value}, b.optional)
 }
 
 // Delete queues the removal of a record.
 func (b *Bucket) Delete(key string) {
-	b.store.enqueue(id{b.name, key}, change{remove: true})
+	b.store.enqueue(id{b.name, key}, change{remove: true}, b.optional)
 }
 
 // Drop queues the removal of the bucket with all that was put into it before.
-func (b *Bucket) Drop() { b.store.drop(b.name) }
+func (b *Bucket) Drop() { b.store.drop(b.name, b.optional) }
 
 // Each shows every record that has been written, in the order of keys, until
 // fn fails. It reads the disk: it is for the start, not for the reply path.

@@ -305,7 +305,7 @@ func TestDamaged(t *testing.T) {
 func TestFullDiskQueue(t *testing.T) {
 	r := &reports{}
 	s := &Store{
-		path: "x", options: options(r), queue: newBatch(),
+		path: "x", options: options(r), queue: newBatch(), extra: newBatch(),
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	full := true
@@ -388,4 +388,47 @@ func TestSlowDisk(t *testing.T) {
 	}
 	close(hold)
 	<-s.done
+}
+
+// Optional records keep nothing else from a disk that is nearly full, and are
+// dropped if there is no room for them.
+func TestOptional(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, r := open(t, path)
+	full, write := true, s.write
+	s.write = func(b batch) error {
+		for i := range b.changes {
+			if full && i.bucket == "large" {
+				return syscall.ENOSPC
+			}
+		}
+		return write(b)
+	}
+	s.Optional("large").Put("k", []byte("v"))
+	s.Optional("large").Delete("l")
+	s.Bucket("b").Put("k", []byte("v"))
+	for deadline := time.Now().Add(5 * time.Second); s.Stats().Forgone == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it waits for room")
+		}
+	}
+	if got := s.Stats(); got.Forgone != 2 || got.Written != 1 || got.Overflows+got.Failures != 0 || got.LastError != nil || len(r.list()) > 0 {
+		t.Errorf("%+v, reported %v", got, r.list())
+	}
+	full = false
+	s.Optional("large").Put("m", []byte("v"))
+	s.Optional("gone").Put("n", []byte("v"))
+	s.Optional("gone").Drop()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.Optional("large").Put("o", nil)
+	s.Optional("large").Drop()
+	if got := s.Stats(); got.Forgone != 4 || got.Overflows != 0 {
+		t.Errorf("after closing: %+v", got)
+	}
+	s, _ = open(t, path)
+	if got := contents(t, s.Bucket("large")); len(got) != 1 || got["m"] != "v" || len(contents(t, s.Bucket("gone"))) != 0 {
+		t.Errorf("the file holds %v", got)
+	}
 }

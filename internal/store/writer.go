@@ -83,9 +83,17 @@ func (b *batch) under(old batch) (lost int) {
 	return lost
 }
 
-func (s *Store) enqueue(i id, c change) {
+func (s *Store) enqueue(i id, c change, optional bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if optional {
+		if s.closed || i.key == "" || len(i.key) > maxKey || !s.extra.add(i, c) {
+			s.stats.Forgone++
+			return
+		}
+		s.signal()
+		return
+	}
 	if s.closed || i.key == "" || len(i.key) > maxKey || !s.queue.add(i, c) {
 		s.stats.Overflows++
 		return
@@ -93,14 +101,21 @@ func (s *Store) enqueue(i id, c change) {
 	s.signal()
 }
 
-func (s *Store) drop(bucket string) {
+func (s *Store) drop(bucket string, optional bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	switch {
+	case s.closed && optional:
+		s.stats.Forgone++
+		return
+	case s.closed:
 		s.stats.Overflows++
 		return
+	case optional:
+		s.extra.drop(bucket)
+	default:
+		s.queue.drop(bucket)
 	}
-	s.queue.drop(bucket)
 	s.signal()
 }
 
@@ -122,9 +137,12 @@ func (s *Store) run() {
 			s.finish()
 			return
 		}
-		delay := groupDelay
-		for !s.pause(delay) && !s.commit() {
-			delay = retryDelay
+		delay, written := groupDelay, false
+		for !written && !s.pause(delay) {
+			written, delay = s.commit(), retryDelay
+		}
+		if written {
+			s.commitExtra()
 		}
 	}
 }
@@ -143,6 +161,7 @@ func (s *Store) pause(d time.Duration) bool {
 
 func (s *Store) finish() {
 	s.commit()
+	s.commitExtra()
 	if s.db == nil {
 		return
 	}
@@ -175,6 +194,25 @@ func (s *Store) commit() bool {
 		s.report(&Error{s.path, err})
 	}
 	return err == nil
+}
+
+// commitExtra writes the optional records, or drops them.
+func (s *Store) commitExtra() {
+	s.mu.Lock()
+	taken := s.extra
+	s.extra = newBatch()
+	s.mu.Unlock()
+	if taken.empty() {
+		return
+	}
+	err := s.write(taken)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.stats.Written += int64(len(taken.changes))
+		return
+	}
+	s.stats.Forgone += int64(len(taken.changes) + len(taken.drops))
 }
 
 func (s *Store) report(err error) {
