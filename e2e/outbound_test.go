@@ -18,6 +18,7 @@ func outboundCases() []testCase {
 		{name: "submission-signed", run: submissionSigned},
 		{name: "local-behind-filter", only: "postfix", settings: settings{top: `inbound_relays = ["127.0.0.1"]`, tables: refuseMissing}, run: localBehindFilter},
 		{name: "own-dsn", run: ownDSN},
+		{name: "outscatter", only: "postfix", run: outscatter},
 		{name: "foreign-tags-out", run: foreignTagsOut},
 	}
 }
@@ -120,6 +121,26 @@ func ownDSN(d *desk) {
 	}
 	if !strings.Contains(delivery.Data, "Content-Type: message/delivery-status") {
 		d.Errorf("no delivery status notification:\n%s", delivery.Data)
+	}
+}
+
+// A server that takes mail and then cannot deliver it reports that to whoever the
+// sender seems to be: the daemon counts it, and says once what to mend.
+func outscatter(d *desk) {
+	client := d.connect(outsideClient)
+	for range 2 {
+		d.send(client, stranger, smtp.RefusedLocalPart+"@"+mta.Relayed, d.ordinary(stranger, "customer@"+mta.Relayed))
+		if delivery := d.claimFor(stranger); delivery.From.Address != "" {
+			d.Errorf("reverse-path <%s>, want it null", delivery.From.Address)
+		}
+	}
+	d.send(d.connect(ownClient), alice, refused, d.ordinary(alice, refused)) // to our own user: none
+	d.claimFor(alice)
+	if n, err := d.daemon.Metric("backscatter_outscatter_total"); err != nil || n != 2 {
+		d.Errorf("backscatter_outscatter_total: %v, %v", n, err)
+	}
+	if log := d.daemon.Log(); strings.Count(log, "our own MTA sends bounces to addresses elsewhere") != 1 {
+		d.Errorf("log:\n%s", log)
 	}
 }
 
