@@ -73,9 +73,7 @@ func TestBodyAfterSkip(t *testing.T) {
 		}
 	}
 	begin()
-	if err := c.SendRaw(rawFrame('B', strings.Repeat("x", 1<<20))); err != nil {
-		t.Fatal(err)
-	}
+	_ = c.SendRaw(rawFrame('B', strings.Repeat("x", 1<<20))) // the server does not wait for its end
 	if code, _, err := c.Receive(); err == nil {
 		t.Errorf("a frame too long was answered with %q", code)
 	}
