@@ -92,8 +92,8 @@ func wantArguments(t *testing.T, line string, cmd *cobra.Command, args []string)
 	}
 }
 
-// occurs reports whether what stands between the marks of what is left out is in
-// a text, in this order of no matter.
+// occurs reports whether each part of a quotation, between the ellipses for what is
+// left out, is in a text.
 func occurs(quoted, text string) bool {
 	long := false
 	for part := range strings.SplitSeq(quoted, "…") {
