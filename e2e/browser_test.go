@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,6 @@ func chromiumPackages() []string { return []string{"chromium-headless-shell", "f
 
 const (
 	chromium     = "/usr/lib/chromium/chromium-headless-shell"
-	devtools     = "127.0.0.1:9222" // of the namespaces, where nothing else is
 	browserStart = 30 * time.Second
 	browserLimit = 2 * time.Minute
 )
@@ -36,13 +36,15 @@ const (
 func (d *desk) openBrowser() *browser {
 	d.Helper()
 	begun := time.Now()
+	port := strconv.Itoa(9200 + int(d.number)) // of the namespaces; another site may have a browser, too
+	devtools := "127.0.0.1:" + port
 	where, err := box.New("chromium", here.Packages["chromium"])
 	if err != nil {
 		d.Fatal(err)
 	}
 	cmd := where.Command(chromium, "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--user-data-dir=/tmp/chromium", "--remote-debugging-address=127.0.0.1", "--remote-debugging-port=9222", "about:blank")
+		"--user-data-dir=/tmp/chromium", "--remote-debugging-address=127.0.0.1", "--remote-debugging-port="+port, "about:blank")
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
@@ -55,7 +57,7 @@ func (d *desk) openBrowser() *browser {
 			d.Logf("Chromium: %s", said.String())
 		}
 	})
-	if err := awaitBrowser(); err != nil {
+	if err := awaitBrowser(devtools); err != nil {
 		d.Fatal(err)
 	}
 	d.Logf("Chromium unpacked and started in %v", time.Since(begun).Round(time.Millisecond))
@@ -75,7 +77,7 @@ func (d *desk) openBrowser() *browser {
 	return b
 }
 
-func awaitBrowser() error {
+func awaitBrowser(devtools string) error {
 	for deadline := time.Now().Add(browserStart); ; time.Sleep(50 * time.Millisecond) {
 		answer, err := http.Get("http://" + devtools + "/json/version")
 		if err == nil {

@@ -34,6 +34,7 @@ func runPackages(t *testing.T, results *scoreboard) {
 	unpacking.Go(func() { checks, err = box.New("checks", here.Packages["checks"]) }) // takes seconds
 	var log string
 	run("deb", func(t *testing.T) { log = installedLife(t) })
+	run("journey", journey)
 	unpacking.Wait()
 	if err != nil {
 		t.Fatal(err)

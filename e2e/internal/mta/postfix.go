@@ -31,13 +31,24 @@ func StartPostfix(b *box.Box, site Site) (Server, error) {
 			return nil, fmt.Errorf("postfix: %w", err)
 		}
 	}
+	return p, p.start()
+}
+
+func (p *postfix) start() error {
 	// "-d" keeps master in the foreground.
-	stop, err := start(b, p.Door(Front), "/usr/lib/postfix/sbin/master", "-d", "-c", "/etc/postfix")
+	stop, err := start(p.box, p.Door(Front), "/usr/lib/postfix/sbin/master", "-d", "-c", "/etc/postfix")
 	if err != nil {
-		return nil, fmt.Errorf("postfix: %w", err)
+		return fmt.Errorf("postfix: %w", err)
 	}
 	p.stop = stop
-	return p, nil
+	return nil
+}
+
+// Restart has Postfix use what its files in the box say now. A reload would leave
+// idle smtpd processes with what they said before.
+func (p *postfix) Restart() error {
+	p.stop()
+	return p.start()
 }
 
 func (p *postfix) Name() string          { return "postfix" }
