@@ -41,6 +41,7 @@ type key struct {
 	client  netip.Addr
 	text    string // address or domain
 	subject *Subject
+	known   string // the name, where another host has told it
 }
 
 // network is the part of a client's address that it is counted by. The zero
@@ -69,7 +70,7 @@ func (f *Flood) clientKey(client netip.Addr) key {
 	k := key{kind: ByClient, client: client}
 	if client.IsValid() {
 		var buf [16]byte
-		k.sum = siphash(&f.secret, appendNetwork(append(buf[:0], byte(ByClient)), client))
+		k.sum = siphash(f.secret.Load(), appendNetwork(append(buf[:0], byte(ByClient)), client))
 	}
 	return k
 }
@@ -79,7 +80,7 @@ func (f *Flood) subjectKey(client netip.Addr, s *Subject) key {
 	if client.IsValid() && s.sum != 0 {
 		var buf [24]byte
 		b := binary.LittleEndian.AppendUint64(append(buf[:0], byte(BySubject)), s.sum)
-		k.sum = siphash(&f.secret, appendNetwork(b, client))
+		k.sum = siphash(f.secret.Load(), appendNetwork(b, client))
 	}
 	return k
 }
@@ -89,7 +90,7 @@ func (f *Flood) textKey(kind Kind, text string) key {
 	k := key{kind: kind, text: text}
 	if text != "" {
 		var buf [1 + maxAddress]byte
-		k.sum = siphash(&f.secret, appendLower(append(buf[:0], byte(kind)), text))
+		k.sum = siphash(f.secret.Load(), appendLower(append(buf[:0], byte(kind)), text))
 	}
 	return k
 }
@@ -126,6 +127,9 @@ func appendLower(b []byte, s string) []byte {
 
 // name is how a key is shown, and named to Unblock.
 func (k *key) name() string {
+	if k.known != "" {
+		return k.known
+	}
 	switch k.kind {
 	case ByClient:
 		return "client " + network(k.client).String()
