@@ -41,7 +41,6 @@ type key struct {
 	client  netip.Addr
 	text    string // address or domain
 	subject *Subject
-	known   string // the name, where another host has told it
 }
 
 // network is the part of a client's address that it is counted by. The zero
@@ -127,9 +126,6 @@ func appendLower(b []byte, s string) []byte {
 
 // name is how a key is shown, and named to Unblock.
 func (k *key) name() string {
-	if k.known != "" {
-		return k.known
-	}
 	switch k.kind {
 	case ByClient:
 		return "client " + network(k.client).String()

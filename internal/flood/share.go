@@ -207,13 +207,14 @@ func (f *Flood) mergeBlock(b *Blocking, l *limits, now int64) {
 	var changed changes
 	s := w.book.shard(b.Sum)
 	s.mu.Lock()
-	r := w.book.open(s, &key{kind: b.Kind, sum: b.Sum, known: told(b.Name)}, b.Count, true, now)
+	r := w.book.open(s, &key{sum: b.Sum}, b.Count, true, now)
 	w.settle(r, l, now, &changed)
 	r.blocks = max(r.blocks, min(b.Blocks, 64))
 	if r.runs(now) {
 		r.until = max(r.until, now+left)
 	} else {
-		r.count, r.until, r.refused, r.subject = b.Count, now+left, 0, told(b.Subject)
+		r.name, r.subject = told(b.Name), told(b.Subject)
+		r.count, r.until, r.refused = b.Count, now+left, 0
 		w.forget(r.sum, &l.of[w.kind], now)
 		w.book.setSurging(r, false)
 		w.book.setBlocked(r, true)
