@@ -80,6 +80,7 @@ type daemon struct {
 	known   *knowledge // of the site; outlives reloads
 	lists   *lists     // DNS lists
 	floods  *flood.Flood
+	sharing *sharing // with other hosts
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -115,20 +116,21 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	tell.out = &outscatter{journal: j, metrics: d.metrics, known: d.known, now: now}
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
-		StoreFailures: d.known.storeFailures,
+		StoreFailures: func() int64 { return d.known.storeFailures() + d.sharing.failures() },
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
 		FloodBlocks:   d.floodBlocks,
 	})
+	d.floods = newFloods(cfg, j, d.metrics, now)
+	d.sharing = share(cfg, d.known, d.floods, j)
 	var err error
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
-		return nil, errors.Join(err, d.known.close())
+		return nil, errors.Join(err, d.closeKnown())
 	}
 	d.known.take(first.keys)
 	if first.finder, err = d.known.finder(cfg); err != nil {
-		return nil, errors.Join(err, d.known.close())
+		return nil, errors.Join(err, d.closeKnown())
 	}
 	d.lists = newLists(cfg, j, d.metrics, now)
-	d.floods = newFloods(cfg, j, d.metrics, now)
 	judge, err := d.prepare(first)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -162,6 +164,11 @@ func (d *daemon) prepare(s *settings) (*milter.Settings, error) {
 // close ends what is known and asked.
 func (d *daemon) close() error {
 	d.lists.close()
+	return d.closeKnown()
+}
+
+func (d *daemon) closeKnown() error {
+	d.sharing.close()
 	return d.known.close()
 }
 

@@ -69,6 +69,7 @@ func (d *daemon) status(now time.Time) *control.Status {
 		Zones:          d.lists.status(),
 		Ledger:         d.known.ledgerStatus(),
 		Floods:         d.floodStatus(),
+		Shared:         d.sharing.status(),
 		Abroad:         d.known.abroad(now).UTC(),
 	}
 	for _, l := range d.mail {
