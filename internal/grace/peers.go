@@ -98,7 +98,7 @@ func (g *Grace) Records() map[string][]byte {
 func (g *Grace) MergeRecord(host, name string, value []byte, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now = g.advance(now)
+	now = later(wall(now), g.clock.now)
 	p := g.sharing.peer(host)
 	if p == nil {
 		return false
@@ -153,7 +153,7 @@ func (g *Grace) noteOther(name string) {
 func (g *Grace) SetPeers(states []PeerState, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now = g.advance(now)
+	now = later(wall(now), g.clock.now)
 	s := &g.sharing
 	changed := !s.known
 	s.known = true

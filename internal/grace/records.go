@@ -67,8 +67,13 @@ func (d *domain) sane() bool {
 }
 
 func (g *Grace) saveDomain(name string, d *domain) {
-	if d.worthKeeping() {
+	switch {
+	case d.worthKeeping():
 		g.save(domainKey+name, d)
+	case g.sharing.on: // another host may be the one that receives
+		if value, err := json.Marshal(d); err == nil {
+			g.tell(domainKey+name, value)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ func (l *Link) join(ctx context.Context) error {
 		return err
 	}
 	l.lastBeat, l.lastKeep = time.Time{}, time.Time{}
+	l.joins++
 	if err := l.tell(ctx, false); err != nil {
 		return err
 	}

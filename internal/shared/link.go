@@ -86,6 +86,8 @@ type Link struct {
 	skew     time.Duration // of our clock, against the store's
 	damage   map[string]bool
 	named    time.Time // since when id is ours
+	joins    int64
+	greet    bool // a host has joined
 }
 
 // peer is another host.
@@ -95,6 +97,8 @@ type peer struct {
 	doubts []ledger.Gap // in what was read of it
 	until  time.Time    // its news are complete, by its clock but never after ours
 	skew   time.Duration
+	run    string // of its daemon
+	joins  int64
 }
 
 // New prepares a Link; Run does the work.
@@ -220,6 +224,10 @@ func (l *Link) round(ctx context.Context) error {
 		return l.tell(ctx, true)
 	}
 	l.conclude()
+	if l.greet {
+		l.greet = false
+		return l.announceBlocks(ctx)
+	}
 	return nil
 }
 

@@ -163,6 +163,9 @@ func (l *Link) hearBeat(ctx context.Context, id string, m redis.XMessage) error 
 		}
 		p.edge = b.Edge
 	}
+	if run := text(m, instanceField); p.run != run || p.joins != b.Join {
+		p.run, p.joins, l.greet = run, b.Join, true
+	}
 	l.compareClocks(p, at.Sub(until))
 	if until.After(now) {
 		until = now

@@ -125,7 +125,7 @@ func (l *Link) beat(p redis.Pipeliner, until time.Time) {
 	what, _ := json.Marshal(record) // times are of this age: it does not fail
 	sum := fnv.New64a()
 	_, _ = sum.Write(what)
-	b := beat{Until: until.UnixMilli(), Edge: sum.Sum64()}
+	b := beat{Until: until.UnixMilli(), Edge: sum.Sum64(), Join: l.joins}
 	record.Until = b.Until
 	what, _ = json.Marshal(record)
 	p.HSet(context.Background(), hostsKey, l.id, what)

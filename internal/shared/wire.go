@@ -37,6 +37,7 @@ type site struct {
 type beat struct {
 	Until int64  `json:"u"` // milliseconds since 1970, by the host's clock
 	Edge  uint64 `json:"e"` // of its hostRecord
+	Join  int64  `json:"j"` // how often it has joined: who is new is told what runs
 }
 
 // hostRecord is what a host says of itself.
