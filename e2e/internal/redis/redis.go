@@ -50,7 +50,7 @@ func (s *Server) dir() string { return fmt.Sprintf("%s/%d", folder, s.at.Port())
 // Restart starts it again after Kill.
 func (s *Server) Restart() error {
 	args := append([]string{
-		"--bind", s.at.Addr().String(), "--port", fmt.Sprint(s.at.Port()), "--dir", s.dir(), "--save", "", "--daemonize", "no", "--protected-mode", "no",
+		"--bind", s.at.Addr().String(), "--bind-source-addr", s.at.Addr().String(), "--port", fmt.Sprint(s.at.Port()), "--dir", s.dir(), "--save", "", "--daemonize", "no", "--protected-mode", "no",
 	}, s.options...)
 	s.cmd, s.ended = s.box.Command(server, args...), make(chan struct{})
 	if err := s.cmd.Start(); err != nil {
@@ -90,6 +90,12 @@ func (s *Server) URL() string { return "redis://" + s.at.String() + "/0" }
 // Ask runs a command of redis-cli.
 func (s *Server) Ask(args ...string) (string, error) {
 	cmd := s.box.Command(client, append([]string{"-h", s.at.Addr().String(), "-p", fmt.Sprint(s.at.Port())}, args...)...)
+	limit := time.AfterFunc(2*timeout, func() {
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill()
+		}
+	})
+	defer limit.Stop()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("redis-cli %q: %w\n%s", args, err, out)
@@ -103,7 +109,7 @@ func StartCluster(b *box.Box, at netip.AddrPort) (servers []*Server, url string,
 	var hosts []string
 	for i := range uint16(3) {
 		node := netip.AddrPortFrom(at.Addr(), at.Port()+i)
-		s, err := Start(b, node, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--appendonly", "yes")
+		s, err := Start(b, node, "--cluster-enabled", "yes", "--cluster-announce-ip", node.Addr().String(), "--cluster-node-timeout", "1000", "--appendonly", "yes")
 		if err != nil {
 			return servers, "", err
 		}
