@@ -199,12 +199,9 @@ func (l *Ledger) Self() Peer {
 	return p
 }
 
-// tell keeps a fingerprint for Fresh.
+// tell keeps a fingerprint for Fresh, where hosts share.
 func (l *Ledger) tell(fp uint64) {
 	w := &l.work
-	if !l.shares() {
-		return
-	}
 	if len(w.outbox) >= maxOutbox {
 		w.untold = true
 		return

@@ -152,6 +152,7 @@ func (l *Ledger) insert(day int, fps []uint64, ours bool) {
 		l.flush()
 	}
 	w.freshDay = day
+	ours = ours && l.shares()
 	for _, fp := range fps {
 		if !l.makeRoom(fp, day) {
 			now := l.now()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -82,7 +83,6 @@ type Link struct {
 	untold   bool // something is to be compared as a whole
 	lastBeat time.Time
 	lastKeep time.Time
-	lastEdge uint64
 	skew     time.Duration // of our clock, against the store's
 	damage   map[string]bool
 	named    time.Time // since when id is ours
@@ -278,7 +278,7 @@ func (l *Link) do(ctx context.Context, fn func(redis.Pipeliner)) error {
 	}
 	commands, err := p.Exec(ctx)
 	for _, c := range commands {
-		if e := c.Err(); e != nil && e != redis.Nil {
+		if e := c.Err(); e != nil && !errors.Is(e, redis.Nil) {
 			key := ""
 			if args := c.Args(); len(args) > 1 {
 				key = fmt.Sprint(" ", args[1])
@@ -286,7 +286,7 @@ func (l *Link) do(ctx context.Context, fn func(redis.Pipeliner)) error {
 			return fmt.Errorf("%s%s: %w", c.Name(), key, plainly(e))
 		}
 	}
-	if err != nil && err != redis.Nil {
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return plainly(err)
 	}
 	return nil

@@ -71,14 +71,7 @@ func (l *Link) hear(ctx context.Context, m redis.XMessage) error {
 	case text(m, beatField) != "":
 		return l.hearBeat(ctx, id, m)
 	case text(m, groupField) != "":
-		day, err := strconv.Atoi(text(m, dayField))
-		fps, ok := ledger.DecodeGroup([]byte(text(m, groupField)))
-		if err != nil || !ok {
-			l.damaged("fingerprints in " + liveKey)
-			l.doubt(id)
-			return nil
-		}
-		l.merge(day, fps)
+		l.hearGroup(id, m)
 	case text(m, dayField) != "":
 		if day, err := strconv.Atoi(text(m, dayField)); err == nil {
 			return l.readDay(ctx, day, nil)
@@ -94,6 +87,17 @@ func (l *Link) hear(ctx context.Context, m redis.XMessage) error {
 		}
 	}
 	return nil
+}
+
+func (l *Link) hearGroup(id string, m redis.XMessage) {
+	day, err := strconv.Atoi(text(m, dayField))
+	fps, ok := ledger.DecodeGroup([]byte(text(m, groupField)))
+	if err != nil || !ok {
+		l.damaged("fingerprints in " + liveKey)
+		l.doubt(id)
+		return
+	}
+	l.merge(day, fps)
 }
 
 func (l *Link) merge(day int, fps []uint64) {
