@@ -11,7 +11,6 @@ func (r *reader) check(c *Config) {
 	r.checkToken(c)
 	r.checkFlood(c)
 	r.checkZones(c)
-	r.checkStore(c)
 	r.checkDomains(c)
 }
 
@@ -74,13 +73,6 @@ func (r *reader) milterSockets(c *Config) []socket {
 // same compares addresses; with port 0 each socket gets a port of its own.
 func same(a, b Listener) bool {
 	return a.Address == b.Address && !strings.HasSuffix(a.Address, ":0")
-}
-
-// checkStore refuses what a store cannot be yet.
-func (r *reader) checkStore(c *Config) {
-	if strings.Contains(c.Store, "://") && !r.bad["store"] {
-		r.clash("store", "not available yet")
-	}
 }
 
 // checkToken asks for a token where others than this host can connect.

@@ -38,8 +38,8 @@ func Parse(name string, data []byte) (*Config, error) {
 		e.File, e.from = name, e.Line
 		r.errs = append(r.errs, e)
 	}
-	c, defaults := Default(), Default()
-	read(r, schema(), root, c, defaults)
+	c := Default()
+	read(r, schema(), root, c)
 	r.check(c)
 	if len(r.errs) > 0 {
 		slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.from - b.from })

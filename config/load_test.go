@@ -159,7 +159,6 @@ func TestSecretsStayHidden(t *testing.T) {
 		"[admin]\ntoken.x = 'hunter2'",
 		"[admin]\ntokens = 'hunter2'",
 		"store = 'redis://u:hunter2@host:x'",
-		"store = 'redis://u:hunter2@host:6379'",
 		"store = 'http://u:hunter2@host'",
 		"store = ['redis://u:hunter2@host']",
 		"store = redis://u:hunter2@host",

@@ -62,8 +62,8 @@ func (r *reader) ok(n *node, allowed string, err error) bool {
 }
 
 // read reads a table into s, and says which keys it lacks.
-func read[S any](r *reader, keys []key[S], n *node, s, defaults *S) {
-	readTable(r, keys, n, "", s, defaults)
+func read[S any](r *reader, keys []key[S], n *node, s *S) {
+	readTable(r, keys, n, "", s)
 	for _, k := range keys {
 		path := join(n.path, k.path)
 		if k.required && r.nodes[path] == nil {
@@ -73,7 +73,7 @@ func read[S any](r *reader, keys []key[S], n *node, s, defaults *S) {
 }
 
 // readTable reads one table, or one within it, whose keys begin with rel.
-func readTable[S any](r *reader, keys []key[S], n *node, rel string, s, defaults *S) {
+func readTable[S any](r *reader, keys []key[S], n *node, rel string, s *S) {
 	for _, name := range n.names {
 		child := n.table[name]
 		path := join(rel, name)
@@ -82,11 +82,8 @@ func readTable[S any](r *reader, keys []key[S], n *node, rel string, s, defaults
 		case kind == isKey:
 			r.nodes[child.path] = child
 			k.read(r, k, child, s)
-			if defaults != nil && pending(path) && !r.bad[child.path] && !k.same(s, defaults) {
-				r.notYet(child)
-			}
 		case kind == isTable && child.table != nil:
-			readTable(r, keys, child, path, s, defaults)
+			readTable(r, keys, child, path, s)
 		case kind == isTable:
 			r.fail(child.line, child.path, showNode(child), "a table: ["+path+"]")
 		default:
@@ -211,8 +208,8 @@ func repeated[S, T any](path string, item []key[T], fresh func() T, at func(*S) 
 				return
 			}
 			for _, table := range n.list {
-				t, defaults := fresh(), fresh()
-				read(r, item, table, &t, &defaults)
+				t := fresh()
+				read(r, item, table, &t)
 				*at(s) = append(*at(s), t)
 			}
 		}}

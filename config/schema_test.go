@@ -34,7 +34,7 @@ func needed(table string) []string {
 }
 
 // TestEveryKey sets each key of the schema away from its default: that is
-// taken, or refused with "not available yet", and nothing else.
+// taken.
 func TestEveryKey(t *testing.T) {
 	values := examples()
 	for _, path := range paths(schema()) {
@@ -43,22 +43,10 @@ func TestEveryKey(t *testing.T) {
 			t.Errorf("%s: the test has no value for it", path)
 			continue
 		}
-		text, line, at := document(path, value)
+		text, _, _ := document(path, value)
 		c, err := Parse("c.toml", []byte(text))
-		if !pending(path) {
-			if err != nil || reflect.DeepEqual(c, Default()) {
-				t.Errorf("%s: error %v, or nothing changed", text, err)
-			}
-			continue
-		}
-		if inRepeated(path) && !strings.HasPrefix(path, "domain.") {
-			at, _, _ = strings.Cut(at, ".")
-			line = 1
-		}
-		prefix := fmt.Sprintf("c.toml:%d: %s: ", line, at)
-		if err == nil || !strings.HasPrefix(err.Error(), prefix) ||
-			!strings.HasSuffix(err.Error(), ": not available yet") || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s\ngives %v", text, err)
+		if err != nil || reflect.DeepEqual(c, Default()) {
+			t.Errorf("%s: error %v, or nothing changed", text, err)
 		}
 	}
 	if len(values) != len(paths(schema())) {
@@ -81,7 +69,7 @@ func TestEveryKeyWrongType(t *testing.T) {
 			value = hidden
 		}
 		found := slices.ContainsFunc(list, func(e *Error) bool {
-			return e.Line == line && e.Key == at && e.Value == value && len(e.Want) > 5 && e.Want != "not available yet"
+			return e.Line == line && e.Key == at && e.Value == value && len(e.Want) > 5
 		})
 		if !found || len(list) > 2 || len(list) == 2 && !inRepeated(path) {
 			t.Errorf("%s\ngives %v", text, err)
@@ -92,12 +80,6 @@ func TestEveryKeyWrongType(t *testing.T) {
 // TestKeyLists holds the lists of keys to the schema.
 func TestKeyLists(t *testing.T) {
 	all := paths(schema())
-	for path, feature := range notYetThere() {
-		known := slices.ContainsFunc(all, func(p string) bool { return p == path || strings.HasPrefix(p, path+".") })
-		if !known || feature == "" {
-			t.Errorf("%q: %q", path, feature)
-		}
-	}
 	for _, path := range restartKeys() {
 		if !slices.Contains(all, path) {
 			t.Errorf("%q is no key", path)

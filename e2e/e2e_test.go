@@ -56,6 +56,10 @@ func TestMail(t *testing.T) {
 		t.Parallel()
 		runMiltertest(t, &results)
 	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		runHosts(t, &results)
+	})
 	t.Run("examples", func(t *testing.T) {
 		t.Parallel()
 		runExamples(t, &results)

@@ -18,6 +18,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/mta"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/opendkim"
 	"github.com/backscatter-milter/backscatter-milter/e2e/internal/rbldnsd"
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/redis"
 )
 
 // outfit is what the process outside the namespaces prepares, because it needs
@@ -96,6 +97,7 @@ func prepare() (outfit, error) {
 		"chromium":   chromiumPackages(),
 		"opendkim":   opendkim.Packages(),
 		"checks":     checkers(),
+		"redis":      redis.Packages(),
 	}
 	maps.Copy(wanted, filters.Packages())
 	var errs []error

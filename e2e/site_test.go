@@ -45,14 +45,15 @@ type site struct {
 // openSite starts a mail server and its sink. The last octet of the server's
 // address tells sites apart.
 func openSite(t *testing.T, name string) *site {
-	number := map[string]byte{"postfix": 25, "sendmail": 26}[name]
+	number := map[string]byte{"postfix": 25, "sendmail": 26, "postfix-a": 45, "postfix-b": 46}[name]
+	server, _, _ := strings.Cut(name, "-")
 	sinkAt := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 100 + number}), 25)
 	sink, err := smtp.ListenSink(sinkAt, mta.Domain)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(sink.Close)
-	b, err := box.New(name, here.Packages[name])
+	b, err := box.New(name, here.Packages[server])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func openSite(t *testing.T, name string) *site {
 	if err := b.MakeDir("nobody", "nobody", 0o755, filepath.Dir(mta.SocketPath)); err != nil {
 		t.Fatal(err)
 	}
-	start := map[string]func(*box.Box, mta.Site) (mta.Server, error){"postfix": mta.StartPostfix, "sendmail": mta.StartSendmail}[name]
+	start := map[string]func(*box.Box, mta.Site) (mta.Server, error){"postfix": mta.StartPostfix, "sendmail": mta.StartSendmail}[server]
 	s.mta, err = start(b, mta.Site{Address: netip.AddrFrom4([4]byte{192, 0, 2, number}), Milter: s.milter, Sink: sinkAt})
 	if err != nil {
 		t.Fatal(err)

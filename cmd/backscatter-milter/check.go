@@ -65,6 +65,7 @@ func (c *checkup) run() error {
 		{"listen", (*checkup).listen},
 		{"admin", (*checkup).admin},
 		{"known", (*checkup).known},
+		{"shared store", (*checkup).sharedStore},
 		{"DNS lists", (*checkup).lists},
 		{"Postfix", (*checkup).postfix},
 		{"Sendmail", (*checkup).sendmail},

@@ -17,6 +17,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/internal/probe"
+	"github.com/backscatter-milter/backscatter-milter/internal/shared"
 	"github.com/backscatter-milter/backscatter-milter/internal/store"
 )
 
@@ -98,6 +99,9 @@ func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time
 
 func (k *knowledge) openStore(s *site, cfg *config.Config, use access) (*store.Store, error) {
 	path := cfg.Store
+	if shared.Is(path) {
+		path = localStore
+	}
 	if !filepath.IsAbs(path) {
 		dir, err := s.state()
 		if err != nil {

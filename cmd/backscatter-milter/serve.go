@@ -81,6 +81,7 @@ type daemon struct {
 	lists   *lists     // DNS lists
 	decided *decided   // the journal of decisions
 	floods  *flood.Flood
+	sharing *sharing // with other hosts
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -117,11 +118,13 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 	tell.out = &outscatter{journal: j, metrics: d.metrics, known: d.known, now: now, decided: d.decided}
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
-		StoreFailures: d.known.storeFailures,
+		StoreFailures: func() int64 { return d.known.storeFailures() + d.sharing.failures() },
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
 		Journal:       d.decided.figures,
 		FloodBlocks:   d.floodBlocks,
 	})
+	d.floods = newFloods(cfg, j, d.metrics, now)
+	d.sharing = share(cfg, d.known, d.floods, j)
 	var err error
 	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
 		return nil, errors.Join(err, d.forget())
@@ -131,7 +134,6 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		return nil, errors.Join(err, d.forget())
 	}
 	d.lists = newLists(cfg, j, d.metrics, now)
-	d.floods = newFloods(cfg, j, d.metrics, now)
 	judge, err := d.prepare(first)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -175,6 +177,7 @@ func (d *daemon) close() error {
 // forget ends what is known.
 func (d *daemon) forget() error {
 	d.decided.Close()
+	d.sharing.close()
 	return d.known.close()
 }
 

@@ -70,6 +70,7 @@ func (d *daemon) status(now time.Time) *control.Status {
 		Ledger:         d.known.ledgerStatus(),
 		Journal:        d.decided.status(),
 		Floods:         d.floodStatus(),
+		Shared:         d.sharing.status(),
 		Abroad:         d.known.abroad(now).UTC(),
 	}
 	for _, l := range d.mail {

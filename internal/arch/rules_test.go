@@ -39,6 +39,9 @@ var rules = []rule{
 	{pkg: "internal/ledger", may: []string{"internal/store"}, never: append([]string{"os"}, network...)},
 	{pkg: "internal/origin", may: []string{"classify", "config", "internal/dkim"}, tests: []string{"internal/ledger"}},
 
+	// Has several hosts act as one.
+	{pkg: "internal/shared", may: []string{"internal/flood", "internal/grace", "internal/ledger"}, tests: []string{"internal/store"}, never: []string{"net/http", "os"}},
+
 	// The policy knows nothing of milters.
 	{
 		pkg: "internal/policy",
@@ -71,7 +74,7 @@ var rules = []rule{
 			"batv", "classify", "config", "examples", "milter",
 			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal", "internal/ledger",
 			"internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
-			"internal/probe", "internal/spf", "internal/store",
+			"internal/probe", "internal/shared", "internal/spf", "internal/store",
 		},
 	},
 }
@@ -96,6 +99,7 @@ var libraries = []library{
 	{"github.com/emersion/go-message", []string{"classify"}},
 	{"github.com/miekg/dns", []string{"internal/dkim", "internal/dnsbl", "internal/mtatest", "internal/spf"}},
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
+	{"github.com/redis/go-redis/v9", []string{"internal/shared"}},
 	{"github.com/schollz/progressbar/v3", []string{"cmd/backscatter-milter"}},
 	{"github.com/spf13/cobra", []string{"cmd/backscatter-milter", "internal/manual"}},
 	{"github.com/spf13/pflag", []string{"cmd/backscatter-milter", "internal/manual"}},

@@ -43,6 +43,7 @@ type Status struct {
 	Zones  []Zone        `json:"zones"` // DNS lists
 	Ledger Ledger        `json:"ledger"`
 	Floods []HotKey      `json:"floods"` // the twenty hottest
+	Shared *Shared       `json:"shared"` // null where the store is this host's alone
 
 	Journal Journal `json:"journal"`
 
@@ -97,7 +98,7 @@ type Reloaded struct {
 // Write writes the status for people.
 func (s *Status) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeLedger, s.writeJournal, s.writeZones, s.writeKeys, s.writeKnown, s.writeFloods, s.writeCounts, s.writeReload} {
+	for _, section := range []func(io.Writer){s.writeDaemon, s.writeStore, s.writeShared, s.writeLedger, s.writeJournal, s.writeZones, s.writeKeys, s.writeKnown, s.writeFloods, s.writeCounts, s.writeReload} {
 		section(t)
 	}
 	return t.Flush()

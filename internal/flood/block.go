@@ -110,6 +110,7 @@ func (w *watch) block(r *record, l *limits, now int64, told *changes) {
 	w.book.setSurging(r, false)
 	w.book.setBlocked(r, true)
 	told.add(w.change(BlockBegan, r, now))
+	w.flood.outbox.block(r, w.kind, now)
 }
 
 // settle ends what has ended: with half the events that began it, a surge has.

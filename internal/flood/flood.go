@@ -54,11 +54,12 @@ type Options struct {
 // Flood counts, and knows what is blocked. It is safe for concurrent use. Its
 // methods allocate nothing but for keys that become hot, blocked or are listed.
 type Flood struct {
-	secret [16]byte
+	secret atomic.Pointer[[16]byte]
 	clock  clock
 	report func(Change)
 	limits atomic.Pointer[limits]
 	watch  [kinds]*watch // nil for None
+	outbox outbox        // what other hosts are to be told
 }
 
 // watch is what is known of the keys of one kind.
@@ -73,10 +74,12 @@ type watch struct {
 
 // New makes a Flood.
 func New(o Options) *Flood {
-	f := &Flood{secret: o.Secret, report: o.Report}
-	if f.secret == [16]byte{} {
-		_, _ = rand.Read(f.secret[:]) // which does not fail
+	f := &Flood{report: o.Report}
+	secret := o.Secret
+	if secret == [16]byte{} {
+		_, _ = rand.Read(secret[:]) // which does not fail
 	}
+	f.secret.Store(&secret)
 	if f.report == nil {
 		f.report = func(Change) {}
 	}
@@ -167,6 +170,7 @@ func (f *Flood) count(k *key, l *limits, now int64) (n, recent int) {
 		return 0, 0
 	}
 	w := f.watch[k.kind]
+	f.outbox.count(k.kind, k.sum, 1)
 	if limit.quarter > 0 {
 		n = w.counts.add(k.sum, now, limit.quarter)
 	}
@@ -187,6 +191,7 @@ func (f *Flood) take(k *key, l *limits, now int64) (n, recent int) {
 	if k.sum == 0 {
 		return 0, 0
 	}
+	f.outbox.count(k.kind, k.sum, -1)
 	if limit.quarter > 0 {
 		n = w.counts.take(k.sum, now, limit.quarter)
 	}

@@ -208,6 +208,14 @@ func (f *Flood) each(do func(*watch, *shard)) {
 // client's network and all subjects from there. It reports whether there was
 // anything to end.
 func (f *Flood) Unblock(name string) bool {
+	found := f.unblock(name)
+	if found {
+		f.outbox.unblock(name)
+	}
+	return found
+}
+
+func (f *Flood) unblock(name string) bool {
 	now, l := f.clock.now(), f.limits.Load()
 	match := matcher(strings.TrimSpace(name))
 	var told changes

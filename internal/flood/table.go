@@ -38,7 +38,9 @@ type stripe struct {
 func newTable(places int) *table { return &table{max: places / ways / stripes} }
 
 // add counts an event and gives the number in the window of four quarters.
-func (t *table) add(sum uint64, now, quarter int64) int {
+func (t *table) add(sum uint64, now, quarter int64) int { return t.addMany(sum, 1, now, quarter) }
+
+func (t *table) addMany(sum uint64, events uint32, now, quarter int64) int {
 	s := &t.stripes[sum%stripes]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,20 +51,20 @@ func (t *table) add(sum uint64, now, quarter int64) int {
 		*e = entry{sum: sum, start: now}
 	}
 	e.advance(now, quarter)
-	if e.n[0] < math.MaxUint32 {
-		e.n[0]++
-	}
+	e.n[0] += min(events, math.MaxUint32-e.n[0])
 	return e.total()
 }
 
 // take takes an event back and gives the number that there was before.
-func (t *table) take(sum uint64, now, quarter int64) int {
+func (t *table) take(sum uint64, now, quarter int64) int { return t.takeMany(sum, 1, now, quarter) }
+
+// takeMany takes back the latest events.
+func (t *table) takeMany(sum uint64, events uint32, now, quarter int64) int {
 	return t.look(sum, now, quarter, func(e *entry) {
 		for i := range e.n {
-			if e.n[i] > 0 {
-				e.n[i]--
-				return
-			}
+			n := min(events, e.n[i])
+			e.n[i] -= n
+			events -= n
 		}
 	})
 }

@@ -13,8 +13,9 @@ type clock struct {
 
 // beatRecord is what concerns all domains alike.
 type beatRecord struct {
-	Last time.Time // the daemon was alive then
-	Gaps []Gap     // when it was not, or did not know the time
+	Begun time.Time `json:",omitzero"` // the first start
+	Last  time.Time // the daemon was alive then
+	Gaps  []Gap     // when it was not, or did not know the time
 }
 
 // Gap is a time in which the record does not hold.
@@ -89,6 +90,9 @@ func (g *Grace) advance(now time.Time) time.Time {
 		g.bringBack(now)
 	}
 	c.now, c.record.Last = now, now
+	if c.record.Begun.IsZero() || c.record.Begun.After(now) {
+		c.record.Begun = g.firstActivity(now)
+	}
 	if now.Sub(before) > Hole || now.Before(before) || !started {
 		g.save(beatKey, &c.record)
 		g.judgeAll()

@@ -45,7 +45,8 @@ func (d *domain) learned() bool { return d.Accepted >= Sightings && d.Sent >= Si
 
 // seen is when there last was a sign of the domain.
 func (d *domain) seen() time.Time {
-	return later(later(d.LastIn, d.LastOut), later(d.Signing.Last, d.Recording.Last))
+	seen := later(later(d.LastIn, d.LastOut), later(d.Signing.Last, d.Recording.Last))
+	return later(later(seen, d.Elsewhere.At), later(lastEnd(d.Signing.Gaps), lastEnd(d.Recording.Gaps)))
 }
 
 // worthKeeping: what only senders have shown, anybody's domain, is not stored.
@@ -54,8 +55,11 @@ func (d *domain) worthKeeping() bool { return d.Accepted > 0 || d.settled() }
 // settled: the domain is ours, or has been treated so; outsiders alone cannot
 // bring that about.
 func (d *domain) settled() bool {
-	return d.learned() || !d.Signing.First.IsZero() || !d.Recording.First.IsZero()
+	return d.learned() || d.active() || len(d.Signing.Gaps)+len(d.Recording.Gaps) > 0 || d.Elsewhere.What != ""
 }
+
+// active: mail of it has been signed or recorded.
+func (d *domain) active() bool { return !d.Signing.First.IsZero() || !d.Recording.First.IsZero() }
 
 func (d *domain) clip(now time.Time) bool {
 	changed := clip(now, &d.LastIn, &d.LastOut, &d.SPF.At, &d.Elsewhere.At)

@@ -56,6 +56,7 @@ type Grace struct {
 	domains map[string]*domain
 	keys    map[KeyID]*key
 	counts  Counts
+	sharing sharing // with other hosts
 }
 
 // Counts are figures since the start.

@@ -60,6 +60,7 @@ func (g *Grace) domain(name string) *domain {
 	}
 	d = &domain{}
 	g.domains[name] = d
+	delete(g.sharing.others, name)
 	return d
 }
 
@@ -95,8 +96,8 @@ func (g *Grace) Ours(name string) bool {
 	name = fold(name)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	d := g.domains[name]
-	return d != nil && d.learned()
+	d := g.known(name)
+	return d != nil && g.merged(name, d).learned()
 }
 
 // Domains lists the domains learned to be ours, sorted.
@@ -104,8 +105,8 @@ func (g *Grace) Domains() []string {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	var names []string
-	for name, d := range g.domains {
-		if d.learned() {
+	for name, d := range g.each() {
+		if g.merged(name, d).learned() {
 			names = append(names, name)
 		}
 	}

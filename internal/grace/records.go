@@ -16,37 +16,39 @@ const (
 // read takes a record from the store. One that makes no sense is counted and
 // passed over: what it told is not known, which makes nothing strict.
 func (g *Grace) read(name string, value []byte) error {
-	if !g.take(name, value) {
+	if !take(name, value, &g.clock.record, g.domains, g.keys) {
 		g.counts.Unreadable++
 	}
 	return nil
 }
 
-func (g *Grace) take(name string, value []byte) bool {
+// take reads a record, of this host or another, into its place.
+func take(name string, value []byte, beat *beatRecord, domains map[string]*domain, keys map[KeyID]*key) bool {
 	switch {
 	case name == beatKey:
-		return json.Unmarshal(value, &g.clock.record) == nil
+		return json.Unmarshal(value, beat) == nil
 	case strings.HasPrefix(name, domainKey):
 		d := &domain{}
-		ok := json.Unmarshal(value, d) == nil && len(g.domains) < MaxDomains && d.sane()
+		ok := json.Unmarshal(value, d) == nil && len(domains) < MaxDomains && d.sane()
 		if ok {
-			g.domains[strings.TrimPrefix(name, domainKey)] = d
+			domains[strings.TrimPrefix(name, domainKey)] = d
 		}
 		return ok
 	case strings.HasPrefix(name, keyKey):
-		var id KeyID
+		id, ok := parseKeyID(strings.TrimPrefix(name, keyKey))
 		k := &key{}
-		text := strings.TrimPrefix(name, keyKey)
-		if n, err := hex.Decode(id[:], []byte(text[:min(len(text), 16)])); err != nil || n != len(id) || len(text) != 16 {
-			return false
-		}
-		ok := json.Unmarshal(value, k) == nil && len(g.keys) < MaxDomains
+		ok = ok && json.Unmarshal(value, k) == nil && len(keys) < MaxDomains
 		if ok {
-			g.keys[id] = k
+			keys[id] = k
 		}
 		return ok
 	}
 	return false
+}
+
+func parseKeyID(text string) (id KeyID, ok bool) {
+	n, err := hex.Decode(id[:], []byte(text[:min(len(text), 16)]))
+	return id, err == nil && n == len(id) && len(text) == 16
 }
 
 // sane: the days are in order, as counting them needs.
@@ -65,25 +67,34 @@ func (d *domain) sane() bool {
 }
 
 func (g *Grace) saveDomain(name string, d *domain) {
-	if d.worthKeeping() {
+	switch {
+	case d.worthKeeping():
 		g.save(domainKey+name, d)
+	case g.sharing.on: // another host may be the one that receives
+		if value, err := json.Marshal(d); err == nil {
+			g.tell(domainKey+name, value)
+		}
 	}
 }
 
 func (g *Grace) saveKey(id KeyID, k *key) { g.save(keyKey+id.String(), k) }
 
 func (g *Grace) save(name string, record any) {
-	if g.store == nil {
+	if g.store == nil && !g.sharing.on {
 		return
 	}
 	value, err := json.Marshal(record)
 	if err != nil { // a year beyond 9999: not worth keeping
 		return
 	}
-	g.store.Put(name, value)
+	g.tell(name, value)
+	if g.store != nil {
+		g.store.Put(name, value)
+	}
 }
 
 func (g *Grace) remove(name string) {
+	g.tell(name, nil)
 	if g.store != nil {
 		g.store.Delete(name)
 	}

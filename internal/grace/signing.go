@@ -98,8 +98,8 @@ func (g *Grace) active(name string, now time.Time, a activity) {
 func (g *Grace) interrupt(name, why string, now time.Time, a activity) {
 	name = fold(name)
 	g.mu.RLock()
-	d := g.domains[name]
-	known := d == nil || d.track(a).First.IsZero() ||
+	d := g.known(name)
+	known := d == nil || g.merged(name, d).track(a).First.IsZero() ||
 		g.clock.steady(now) && d.track(a).interruptedLately(now, why)
 	g.mu.RUnlock()
 	if known {
@@ -108,7 +108,7 @@ func (g *Grace) interrupt(name, why string, now time.Time, a activity) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now = g.advance(now)
-	if d = g.domains[name]; d == nil {
+	if d = g.domain(name); d == nil {
 		return
 	}
 	d.track(a).interrupted(now, why)
@@ -139,7 +139,7 @@ func (g *Grace) Proven(id KeyID) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	k := g.keys[id]
-	return k != nil && !k.Proven.IsZero()
+	return k != nil && !k.Proven.IsZero() || g.provenElsewhere(id)
 }
 
 func (g *Grace) key(id KeyID) *key {
@@ -168,7 +168,7 @@ func (g *Grace) Keys() []KeyStatus {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	var list []KeyStatus
-	for id, k := range g.keys {
+	for id, k := range g.allKeys() {
 		s := KeyStatus{ID: id, First: k.First, Last: k.Last, Proven: k.Proven}
 		if !k.Last.IsZero() {
 			s.Abroad = k.Last.Add(g.rules.Lifetime + day)

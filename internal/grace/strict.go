@@ -26,7 +26,10 @@ func (g *Grace) evidence(name string, now time.Time, set func(*domain, time.Time
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now = g.advance(now)
-	if d := g.domains[name]; d != nil {
+	if g.known(name) == nil {
+		return
+	}
+	if d := g.domain(name); d != nil {
 		set(d, now)
 		g.judge(name, d)
 		g.saveDomain(name, d)
@@ -49,22 +52,24 @@ func (g *Grace) strict(name string, a activity, now time.Time) bool {
 	name = fold(name)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	d := g.domains[name]
-	return d != nil && d.strict[a] && g.clock.steady(now)
+	d := g.known(name)
+	return d != nil && d.strict[a] && g.clock.steady(now) && g.sharing.heard()
 }
 
 func (g *Grace) judgeAll() {
-	for name, d := range g.domains {
+	for name, d := range g.each() {
 		g.judge(name, d)
 	}
 }
 
 // judge finds out whether the domain is strict at the time last heard of.
 func (g *Grace) judge(name string, d *domain) {
-	alone := g.sendsHereAlone(name, d)
+	m := g.merged(name, d)
+	alone := g.sendsHereAlone(name, m)
+	downtime := g.downtime()
 	for _, a := range []activity{signing, recording} {
-		t := d.track(a)
-		since := t.since(g.clock.record.Gaps)
+		t := m.track(a)
+		since := t.since(downtime)
 		d.strict[a] = alone && !since.IsZero() &&
 			g.clock.now.Sub(since) >= g.rules.Lifetime && t.daysSince(since) >= MinDays
 	}
@@ -109,10 +114,11 @@ func (g *Grace) Status(name string, now time.Time) Status {
 	name = fold(name)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	d := g.domains[name]
+	d := g.known(name)
 	if d == nil {
 		d = &domain{}
 	}
+	d = g.merged(name, d)
 	return Status{
 		Domain: name, Learned: d.learned(), Accepted: d.Accepted, Sent: d.Sent,
 		SPF: d.SPF, Elsewhere: d.Elsewhere,
@@ -126,8 +132,8 @@ func (g *Grace) Status(name string, now time.Time) Status {
 func (g *Grace) All(now time.Time) []Status {
 	g.mu.RLock()
 	var names []string
-	for name, d := range g.domains {
-		if d.learned() || !d.Signing.First.IsZero() || !d.Recording.First.IsZero() {
+	for name, d := range g.each() {
+		if d = g.merged(name, d); d.learned() || d.active() {
 			names = append(names, name)
 		}
 	}
@@ -142,13 +148,14 @@ func (g *Grace) All(now time.Time) []Status {
 
 func (g *Grace) activity(name string, d *domain, a activity, now time.Time) Activity {
 	t := d.track(a)
-	since := t.since(g.clock.record.Gaps)
-	gaps := slices.Concat(t.Gaps, g.clock.record.Gaps)
+	downtime := g.downtime()
+	since := t.since(downtime)
+	gaps := slices.Concat(t.Gaps, downtime)
 	slices.SortFunc(gaps, func(a, b Gap) int { return a.To.Compare(b.To) })
 	return Activity{
-		Strict: d.strict[a], First: t.First, Last: t.Last, Since: since,
+		Strict: d.strict[a] && g.sharing.heard(), First: t.First, Last: t.Last, Since: since,
 		Days: t.daysSince(since), Gaps: gaps,
-		Missing: slices.Concat(g.missingTime(t, a, since, now), g.missingAlone(name, d)),
+		Missing: slices.Concat(g.missingHosts(), g.missingTime(t, a, since, now), g.missingAlone(name, d)),
 	}
 }
 
@@ -161,7 +168,7 @@ func (g *Grace) missingTime(t *Track, a activity, since, now time.Time) (missing
 	if due := since.Add(g.rules.Lifetime); now.Before(due) {
 		sentence := fmt.Sprintf("its mail has been %s without a gap since %s, and has to be for %s: until %s",
 			did, date(since), days(g.rules.Lifetime), date(due))
-		if why := lastWhy(t.Gaps, g.clock.record.Gaps, since); why != "" {
+		if why := lastWhy(t.Gaps, g.downtime(), since); why != "" {
 			sentence += fmt.Sprintf(" (the last gap: %s)", why)
 		}
 		missing = append(missing, sentence)

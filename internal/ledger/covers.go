@@ -20,8 +20,8 @@ func (l *Ledger) Covers(domain string, t time.Time) bool {
 	if now.Sub(l.clock.high) > hole { // a gap that is not noted yet
 		latest = l.clock.high.Add(-Skew)
 	}
-	first, ok := l.first[string(name)]
-	return ok && t.After(first.Add(Skew)) && !t.Before(l.floor.Add(Skew)) &&
+	first, ok := l.sharing.first(string(name), l.first)
+	return ok && l.sharing.covers(t, now) && t.After(first.Add(Skew)) && !t.Before(l.floor.Add(Skew)) &&
 		!t.Before(now.Add(margin-l.lifetime)) && !t.After(latest) &&
 		l.lostFrom.IsZero() && !l.gaps.holds(t)
 }

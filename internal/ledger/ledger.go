@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,7 +72,7 @@ type Entry struct {
 // Ledger is the record. It is safe for concurrent use.
 type Ledger struct {
 	options Options
-	hash    hasher
+	hash    atomic.Pointer[hashers]
 	index   *index
 
 	wake    chan struct{}
@@ -90,6 +91,7 @@ type Ledger struct {
 	lostFrom time.Time // since when the queue overflowed, until that is noted
 	closed   bool
 	counts   counts
+	sharing  sharing // with other hosts
 
 	work work
 }
@@ -100,7 +102,9 @@ type work struct {
 	batch    []uint64   // changes places with pending
 	fresh    []uint64   // not handed to the store yet
 	freshDay int
-	lost     int64 // records that the store had lost at the last heartbeat
+	outbox   []uint64 // not told other hosts yet; only where there are any
+	untold   bool     // it has overflowed
+	lost     int64    // records that the store had lost at the last heartbeat
 	reported map[error]bool
 }
 
@@ -133,7 +137,8 @@ func Open(o Options) (*Ledger, error) {
 // Record notes a message. It waits for nothing and allocates nothing for
 // addresses in ASCII: where there is no room it counts, and a gap begins.
 func (l *Ledger) Record(e Entry) {
-	r := recorder{ledger: l}
+	h := l.hash.Load().now
+	r := recorder{ledger: l, hash: h}
 	id, queue := trimID(e.MessageID), trimID(e.QueueID)
 	if e.From == e.Sender {
 		e.From = ""
@@ -143,10 +148,10 @@ func (l *Ledger) Record(e Entry) {
 			continue
 		}
 		if id != "" {
-			r.put(l.hash.text(kindID, sender, id))
+			r.put(h.text(kindID, sender, id))
 		}
 		if queue != "" {
-			r.put(l.hash.text(kindQueue, sender, queue))
+			r.put(h.text(kindQueue, sender, queue))
 		}
 		r.recipients(sender, e.Recipients, id == "")
 		l.begin(domainOf(sender))
@@ -157,6 +162,7 @@ func (l *Ledger) Record(e Entry) {
 // recorder gathers the fingerprints of one message.
 type recorder struct {
 	ledger *Ledger
+	hash   hasher
 	n      int
 	room   [32]uint64
 }
@@ -175,7 +181,7 @@ func (r *recorder) flush() {
 }
 
 func (r *recorder) recipients(sender string, recipients []string, withoutID bool) {
-	h := r.ledger.hash
+	h := r.hash
 	for _, recipient := range recipients[:min(len(recipients), MaxRecipients)] {
 		if recipient == "" {
 			continue
@@ -216,30 +222,55 @@ func (l *Ledger) enqueue(fps []uint64) {
 // Sent reports whether a message with this Message-ID left with the address as
 // its reverse-path or From.
 func (l *Ledger) Sent(address, messageID string) bool {
-	return l.index.has(l.hash.text(kindID, address, trimID(messageID)))
+	return l.hasText(kindID, address, messageID)
 }
 
 // Queued reports whether a message of the address had this queue id. MTAs use
 // short queue ids again, so this speaks for an id that names the sender too.
 func (l *Ledger) Queued(address, queueID string) bool {
-	return l.index.has(l.hash.text(kindQueue, address, trimID(queueID)))
+	return l.hasText(kindQueue, address, queueID)
 }
 
 // Wrote reports whether the address wrote to the correspondent's.
 func (l *Ledger) Wrote(address, correspondent string) bool {
-	return l.index.has(l.hash.address(kindAddress, address, correspondent))
+	return l.hasAddress(kindAddress, address, correspondent)
 }
 
 // WroteDomain reports whether the address wrote to anybody in the domain, or
 // may have: to more recipients at once than are recorded.
 func (l *Ledger) WroteDomain(address, domain string) bool {
-	return l.index.has(l.hash.address(kindDomain, address, domain)) ||
-		l.index.has(l.hash.address(kindDomain, address, anyone))
+	return l.hasAddress(kindDomain, address, domain) || l.hasAddress(kindDomain, address, anyone)
 }
 
 // WithoutID reports whether the address wrote, or may have written, to the
 // recipient in a message that had no Message-ID yet.
 func (l *Ledger) WithoutID(address, recipient string) bool {
-	return l.index.has(l.hash.address(kindWithoutID, address, recipient)) ||
-		l.index.has(l.hash.address(kindWithoutID, address, anyone))
+	return l.hasAddress(kindWithoutID, address, recipient) || l.hasAddress(kindWithoutID, address, anyone)
+}
+
+func (l *Ledger) hasText(k kind, address, id string) bool {
+	h := l.hash.Load()
+	id = trimID(id)
+	if l.index.has(h.now.text(k, address, id)) {
+		return true
+	}
+	for _, old := range h.old {
+		if l.index.has(old.text(k, address, id)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Ledger) hasAddress(k kind, address, other string) bool {
+	h := l.hash.Load()
+	if l.index.has(h.now.address(k, address, other)) {
+		return true
+	}
+	for _, old := range h.old {
+		if l.index.has(old.address(k, address, other)) {
+			return true
+		}
+	}
+	return false
 }

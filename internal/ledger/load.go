@@ -11,11 +11,13 @@ import (
 
 // Keys of the small records.
 const (
-	versionKey = "version"
-	secretKey  = "secret"
-	beatKey    = "beat"
-	gapsKey    = "gaps"
-	domainKey  = "domain/" // and the domain; the value is its first entry
+	versionKey    = "version"
+	secretKey     = "secret"
+	oldSecretsKey = "secret/old" // secrets of entries from before the present one
+	beatKey       = "beat"
+	gapsKey       = "gaps"
+	begunKey      = "begun"   // since when other hosts can have what was recorded
+	domainKey     = "domain/" // and the domain; the value is its first entry
 
 	version      = "1"
 	secretOctets = 32
@@ -33,7 +35,7 @@ type gapRecord struct {
 // load reads the store.
 func (l *Ledger) load() error {
 	if l.options.Store == nil {
-		l.hash = newHasher(newSecret())
+		l.setSecrets(newSecret(), nil)
 		return nil
 	}
 	meta := map[string][]byte{}
@@ -45,7 +47,7 @@ func (l *Ledger) load() error {
 	})
 	if err != nil {
 		l.options.Store = nil
-		l.hash = newHasher(newSecret())
+		l.setSecrets(newSecret(), nil)
 		return err
 	}
 	l.work.lost = l.options.Store.Lost()
@@ -55,7 +57,8 @@ func (l *Ledger) load() error {
 		l.beginAnew(meta, days)
 		return err
 	}
-	l.hash = newHasher(meta[secretKey])
+	l.setSecrets(meta[secretKey], meta[oldSecretsKey])
+	l.loadBegun(meta)
 	l.loadFirsts(meta)
 	l.loadClock(meta)
 	var parts shardSorter
@@ -84,7 +87,7 @@ func (l *Ledger) beginAnew(meta map[string][]byte, days []int) {
 		l.options.Store.Drop(day)
 	}
 	secret := newSecret()
-	l.hash = newHasher(secret)
+	l.setSecrets(secret, nil)
 	l.options.Store.Put(versionKey, []byte(version))
 	l.options.Store.Put(secretKey, secret)
 }

@@ -102,7 +102,7 @@ func (l *Ledger) take() {
 		l.saveFirst(domain)
 	}
 	for fps := range slices.Chunk(w.batch, maxGroup) {
-		l.insert(dayOf(now), fps)
+		l.insert(dayOf(now), fps, true)
 	}
 }
 
@@ -145,13 +145,14 @@ func (l *Ledger) addGap(gap Gap) {
 }
 
 // insert adds fingerprints to a day. What the day has already is not written
-// again.
-func (l *Ledger) insert(day int, fps []uint64) {
+// again. What is ours other hosts are told.
+func (l *Ledger) insert(day int, fps []uint64, ours bool) {
 	w := &l.work
 	if day != w.freshDay || len(w.fresh)+len(fps) > maxGroup {
 		l.flush()
 	}
 	w.freshDay = day
+	ours = ours && l.shares()
 	for _, fp := range fps {
 		if !l.makeRoom(fp, day) {
 			now := l.now()
@@ -160,6 +161,9 @@ func (l *Ledger) insert(day int, fps []uint64) {
 		}
 		if l.index.add(fp, day) {
 			w.fresh = append(w.fresh, fp)
+			if ours {
+				l.tell(fp)
+			}
 		}
 	}
 }

@@ -1,0 +1,151 @@
+package shared
+
+import (
+	"context"
+	"encoding/json"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
+)
+
+// tell leaves word of what is new here, and at times that we are there.
+func (l *Link) tell(ctx context.Context, last bool) error {
+	now := l.options.Now()
+	fps, until, all := l.options.Ledger.Fresh()
+	l.untold = l.untold || !all
+	news := l.options.Flood.News()
+	changed := l.options.Grace.Changed()
+	beats := last || now.Sub(l.lastBeat) >= beatEvery || now.Before(l.lastBeat)
+	keeps := last || now.Sub(l.lastKeep) >= keepEvery || now.Before(l.lastKeep)
+	today := dayNumber(now)
+	batch, batchDay := l.gather(fps, today, keeps)
+	err := l.do(ctx, func(p redis.Pipeliner) {
+		for group := range slices.Chunk(fps, groupSize) {
+			l.add(p, liveKey, groupField, ledger.EncodeGroup(group), dayField, today)
+		}
+		if len(news.Counts)+len(news.Blocks) > 0 {
+			blocks, _ := json.Marshal(news.Blocks) // which does not fail
+			l.add(p, floodKey, countsField, encodeCounts(news.Counts), blocksField, blocks)
+		}
+		l.tellRecords(p, changed)
+		l.addDay(p, batchDay, batch)
+		if beats {
+			l.beat(p, until)
+		}
+		if keeps {
+			l.keep(p, now)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if beats {
+		l.lastBeat = now
+	}
+	if keeps {
+		l.lastKeep = now
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Told += int64(len(fps))
+	l.status.Counts += int64(len(news.Counts))
+	l.status.Lost += int64(news.Lost)
+	return nil
+}
+
+func dayNumber(t time.Time) int { return int(max(t.Unix()/86400, 0)) }
+
+// gather keeps fingerprints for the day's stream until there are enough, so
+// that it has few entries.
+func (l *Link) gather(fps []uint64, today int, now bool) (batch []uint64, day int) {
+	if day = l.batchDay; day != today {
+		batch, l.batch, l.batchDay = l.batch, slices.Clone(fps), today
+		return batch, day
+	}
+	l.batch = append(l.batch, fps...)
+	if now || len(l.batch) >= groupSize {
+		batch, l.batch = l.batch, nil
+	}
+	return batch, day
+}
+
+// add appends an entry of ours to a stream, and takes off what is too old.
+func (l *Link) add(p redis.Pipeliner, stream string, fields ...any) {
+	kept, ttl, at := liveKept, liveTTL, l.live
+	if stream == floodKey {
+		kept, ttl, at = floodNew, floodTTL, l.flood
+	}
+	p.XAdd(context.Background(), &redis.XAddArgs{
+		Stream: stream, MinID: at.back(kept).String(), Approx: true,
+		Values: append([]any{hostField, l.id, instanceField, l.instance}, fields...),
+	})
+	if l.lastKeep.IsZero() || at == (position{}) {
+		p.Expire(context.Background(), stream, ttl)
+	}
+}
+
+// addDay appends fingerprints to the stream of a day.
+func (l *Link) addDay(p redis.Pipeliner, day int, fps []uint64) {
+	ctx := context.Background()
+	for group := range slices.Chunk(fps, groupSize) {
+		p.XAdd(ctx, &redis.XAddArgs{Stream: dayStream(day), Values: []any{hostField, l.id, groupField, ledger.EncodeGroup(group)}})
+	}
+	if len(fps) > 0 {
+		left := time.Duration(day-dayNumber(l.options.Now()))*24*time.Hour + l.options.Lifetime() + dayExtra
+		p.Expire(ctx, dayStream(day), max(left, time.Hour))
+	}
+}
+
+// tellRecords writes changed records of grace where a host that starts reads
+// them, and leaves word of them.
+func (l *Link) tellRecords(p redis.Pipeliner, changed map[string][]byte) {
+	ctx := context.Background()
+	for name, record := range changed {
+		if record == nil {
+			p.HDel(ctx, graceHash(l.id), name)
+			l.add(p, liveKey, nameField, name)
+			continue
+		}
+		p.HSet(ctx, graceHash(l.id), name, record)
+		l.add(p, liveKey, nameField, name, recordField, record)
+	}
+	if len(changed) > 0 {
+		p.Expire(ctx, graceHash(l.id), hostTTL)
+	}
+}
+
+// beat says that all is told until then, and what this host's record is worth.
+func (l *Link) beat(p redis.Pipeliner, until time.Time) {
+	self := l.options.Ledger.Self()
+	record := hostRecord{Name: l.options.Host, Begun: self.Begun, Gaps: self.Gaps, First: self.First}
+	what, _ := json.Marshal(record) // times are of this age: it does not fail
+	sum := fnv.New64a()
+	_, _ = sum.Write(what)
+	b := beat{Until: until.UnixMilli(), Edge: sum.Sum64(), Join: l.joins}
+	record.Until = b.Until
+	what, _ = json.Marshal(record)
+	p.HSet(context.Background(), hostsKey, l.id, what)
+	text, _ := json.Marshal(b)
+	l.add(p, liveKey, beatField, text)
+}
+
+// keep puts off the end of what is in use.
+func (l *Link) keep(p redis.Pipeliner, now time.Time) {
+	ctx := context.Background()
+	p.Expire(ctx, siteKey, siteTTL)
+	p.Expire(ctx, hostsKey, hostTTL)
+	p.Expire(ctx, graceHash(l.id), hostTTL)
+	p.Expire(ctx, liveKey, liveTTL)
+	p.Expire(ctx, floodKey, floodTTL)
+	for id, peer := range l.peers {
+		if now.Sub(peer.until) > hostTTL {
+			p.HDel(ctx, hostsKey, id)
+			p.Del(ctx, graceHash(id))
+			delete(l.peers, id)
+		}
+	}
+}
