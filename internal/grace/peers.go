@@ -108,6 +108,10 @@ func (g *Grace) MergeRecord(host, name string, value []byte, now time.Time) bool
 	if id, ok := parseKeyID(strings.TrimPrefix(name, keyKey)); ok {
 		delete(p.keys, id)
 	}
+	before := p.beat
+	if name == beatKey {
+		p.beat = beatRecord{} // what the new one does not say is so no more
+	}
 	ok := value == nil || take(name, value, &p.beat, p.domains, p.keys)
 	if !ok {
 		g.counts.Unreadable++
@@ -121,6 +125,9 @@ func (g *Grace) MergeRecord(host, name string, value []byte, now time.Time) bool
 		g.noteOther(domain)
 	case name == beatKey:
 		clipGaps(p.beat.Gaps, now)
+	}
+	if !before.Begun.Equal(p.beat.Begun) || !lastEnd(before.Gaps).Equal(lastEnd(p.beat.Gaps)) {
+		g.judgeAll()
 	}
 	return ok
 }

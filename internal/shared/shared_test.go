@@ -23,6 +23,9 @@ func two(t *testing.T, age time.Duration) (s *miniredis.Miniredis, a, b *host) {
 	b.knows(1)
 	if age > 0 {
 		live(age, a, b)
+		for _, h := range []*host{a, b} {
+			until(t, "both have caught up", func() bool { return h.clock.now().Sub(h.Status().Hosts[0].Heard) < time.Minute })
+		}
 	}
 	return s, a, b
 }
@@ -226,4 +229,30 @@ func TestKeysOfOthers(t *testing.T) {
 		b.grace.SawSent("example.org", b.clock.now())
 	}
 	until(t, "both have learned the domain", func() bool { return a.grace.Ours("example.org") && b.grace.Ours("example.org") })
+}
+
+// TestDowntimeThereIsDowntimeHere.
+func TestDowntimeThereIsDowntimeHere(t *testing.T) {
+	_, a, b := two(t, 12*day)
+	until(t, "a is strict", func() bool { return a.grace.StrictByRecord("example.com", a.clock.now()) })
+	b.grace.Heartbeat(b.clock.now().Add(time.Hour)) // as after an hour's sleep
+	until(t, "a is not strict for b's downtime", func() bool { return !a.grace.StrictByRecord("example.com", a.clock.now()) })
+}
+
+// TestToldLate: what one host could not tell when it was new is taken in by
+// those that were there all the time.
+func TestToldLate(t *testing.T) {
+	s, a, b := two(t, 0)
+	a.leave()
+	a.ledger.Record(message("late"))
+	until(t, "it is recorded", func() bool {
+		fps, _, _ := a.ledger.Fresh() // and lost on the way
+		return len(fps) > 0
+	})
+	time.Sleep(3 * tick)
+	if b.proves("late") {
+		t.Fatal("told already")
+	}
+	a.share("redis://" + s.Addr())
+	b.waitFor("late")
 }
