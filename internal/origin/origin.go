@@ -137,9 +137,12 @@ func (f *Finder) Ask(ctx context.Context, q Question) Answer {
 			a.Spoke = append(a.Spoke, finding)
 		}
 	}
-	if len(a.Spoke) > 0 {
-		a.Evidence = a.Spoke[0].Evidence
-		return a
+	// What All adds changes nothing: the network would not have been asked.
+	for _, finding := range []Finding{recorded, correspondent, s.Finding} {
+		if finding.Detail != "" {
+			a.Evidence = finding.Evidence
+			return a
+		}
 	}
 	a.Evidence, a.Why = f.foreign(q, s.claimed)
 	return a

@@ -134,7 +134,7 @@ func TestElsewhere(t *testing.T) {
 				q.Recipient = tc.recipient
 			}
 			a := ask(t, signedOptions(tc.known), q)
-			if a.Evidence != DKIM || (a.Elsewhere != "") != tc.want {
+			if a.Spoke[0].Evidence != DKIM || (a.Elsewhere != "") != tc.want {
 				t.Errorf("%+v", a)
 			}
 		})
