@@ -95,6 +95,7 @@ var libraries = []library{
 	{"github.com/BurntSushi/toml", []string{"batv", "config"}},
 	{"github.com/coreos/go-systemd/v22", []string{"milter", "cmd/backscatter-milter"}},
 	{"github.com/d--j/go-milter", []string{"milter"}},
+	{"github.com/dchest/siphash", []string{"internal/flood", "internal/ledger"}},
 	{"github.com/emersion/go-mbox", []string{"cmd/backscatter-milter"}},
 	{"github.com/emersion/go-message", []string{"classify"}},
 	{"github.com/miekg/dns", []string{"internal/dkim", "internal/dnsbl", "internal/mtatest", "internal/spf"}},

@@ -69,7 +69,7 @@ func (f *Flood) clientKey(client netip.Addr) key {
 	k := key{kind: ByClient, client: client}
 	if client.IsValid() {
 		var buf [16]byte
-		k.sum = siphash(f.secret.Load(), appendNetwork(append(buf[:0], byte(ByClient)), client))
+		k.sum = sum(f.secret.Load(), appendNetwork(append(buf[:0], byte(ByClient)), client))
 	}
 	return k
 }
@@ -79,7 +79,7 @@ func (f *Flood) subjectKey(client netip.Addr, s *Subject) key {
 	if client.IsValid() && s.sum != 0 {
 		var buf [24]byte
 		b := binary.LittleEndian.AppendUint64(append(buf[:0], byte(BySubject)), s.sum)
-		k.sum = siphash(f.secret.Load(), appendNetwork(b, client))
+		k.sum = sum(f.secret.Load(), appendNetwork(b, client))
 	}
 	return k
 }
@@ -89,7 +89,7 @@ func (f *Flood) textKey(kind Kind, text string) key {
 	k := key{kind: kind, text: text}
 	if text != "" {
 		var buf [1 + maxAddress]byte
-		k.sum = siphash(f.secret.Load(), appendLower(append(buf[:0], byte(kind)), text))
+		k.sum = sum(f.secret.Load(), appendLower(append(buf[:0], byte(kind)), text))
 	}
 	return k
 }

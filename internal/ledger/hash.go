@@ -3,10 +3,10 @@ package ledger
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"math/bits"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/dchest/siphash"
 	"golang.org/x/net/idna"
 )
 
@@ -69,48 +69,7 @@ func startField(buf []byte, k kind, sender string) []byte {
 }
 
 func (h hasher) sum(k kind, input []byte) uint64 {
-	return uint64(k)<<kindShift | h.sip(input)>>3
-}
-
-// sip is SipHash-2-4 (Aumasson, Bernstein, "SipHash: a fast short-input PRF",
-// 2012).
-func (h hasher) sip(in []byte) uint64 {
-	v0, v1 := h.k0^0x736f6d6570736575, h.k1^0x646f72616e646f6d
-	v2, v3 := h.k0^0x6c7967656e657261, h.k1^0x7465646279746573
-	last := uint64(len(in)) << 56
-	for ; len(in) >= 8; in = in[8:] {
-		m := binary.LittleEndian.Uint64(in)
-		v3 ^= m
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-		v0 ^= m
-	}
-	for i, octet := range in {
-		last |= uint64(octet) << (8 * i)
-	}
-	v3 ^= last
-	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	v0 ^= last
-	v2 ^= 0xff
-	for range 4 {
-		v0, v1, v2, v3 = sipRound(v0, v1, v2, v3)
-	}
-	return v0 ^ v1 ^ v2 ^ v3
-}
-
-func sipRound(v0, v1, v2, v3 uint64) (_, _, _, _ uint64) {
-	v0 += v1
-	v1 = bits.RotateLeft64(v1, 13) ^ v0
-	v0 = bits.RotateLeft64(v0, 32)
-	v2 += v3
-	v3 = bits.RotateLeft64(v3, 16) ^ v2
-	v0 += v3
-	v3 = bits.RotateLeft64(v3, 21) ^ v0
-	v2 += v1
-	v1 = bits.RotateLeft64(v1, 17) ^ v2
-	v2 = bits.RotateLeft64(v2, 32)
-	return v0, v1, v2, v3
+	return uint64(k)<<kindShift | siphash.Hash(h.k0, h.k1, input)>>3
 }
 
 // appendAddress appends an address, or a domain alone, as it is compared: in
