@@ -1,39 +1,26 @@
 package dkim
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
 // serve runs a DNS server for a test, on UDP and TCP, and gives its address.
 func serve(t *testing.T, answer func(w dns.ResponseWriter, m *dns.Msg)) string {
 	t.Helper()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	addr, end, err := mtatest.ServeDNS(func(w dns.ResponseWriter, q *dns.Msg) { answer(w, new(dns.Msg).SetReply(q)) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) { answer(w, new(dns.Msg).SetReply(q)) })
-	for _, s := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
-		started := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go s.ActivateAndServe()
-		<-started
-		t.Cleanup(func() { s.Shutdown() })
-	}
-	return udp.LocalAddr().String()
+	t.Cleanup(end)
+	return addr
 }
 
 func rr(t *testing.T, s string) dns.RR {
@@ -113,79 +100,5 @@ func TestDNSKeys(t *testing.T) {
 	o.Keys = NewCache(NewDNS("127.0.0.1:1"), time.Now)
 	if got := statuses(Verify(t.Context(), block(header), o)); got != "[key unavailable key unavailable]" {
 		t.Error(got)
-	}
-}
-
-func TestDNSFailures(t *testing.T) {
-	good := zoneServer(t, `example.com. 60 IN TXT "good"`)
-	txt := func(m *dns.Msg) *dns.Msg {
-		m.Answer = append(m.Answer, rr(t, m.Question[0].Name+` 60 IN TXT "bad"`))
-		return m
-	}
-	bad := map[string]func(w dns.ResponseWriter, m *dns.Msg){
-		"SERVFAIL":  func(w dns.ResponseWriter, m *dns.Msg) { m.Rcode = dns.RcodeServerFailure; w.WriteMsg(m) },
-		"REFUSED":   func(w dns.ResponseWriter, m *dns.Msg) { m.Rcode = dns.RcodeRefused; w.WriteMsg(m) },
-		"another":   func(w dns.ResponseWriter, m *dns.Msg) { txt(m).Question[0].Name = "example.org."; w.WriteMsg(m) },
-		"a query":   func(w dns.ResponseWriter, m *dns.Msg) { txt(m).Response = false; w.WriteMsg(m) },
-		"truncated": func(w dns.ResponseWriter, m *dns.Msg) { txt(m).Truncated = true; w.WriteMsg(m) },
-		"silence":   func(dns.ResponseWriter, *dns.Msg) {},
-	}
-	for name, answer := range bad {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := serve(t, answer)
-			begun := time.Now()
-			if got, _, err := NewDNS(server).TXT(t.Context(), "example.com"); err == nil {
-				t.Errorf("alone: %q", got)
-			}
-			if got, _, err := NewDNS(server, good).TXT(t.Context(), "example.com"); err != nil || fmt.Sprint(got) != "[good]" {
-				t.Errorf("with a good one behind: %q, %v", got, err)
-			}
-			if took := time.Since(begun); took > 6*time.Second {
-				t.Errorf("took %v", took)
-			}
-		})
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := NewDNS(good, good).TXT(ctx, "example.com"); err == nil {
-		t.Error("asked after the end")
-	}
-	if _, _, err := NewDNS().TXT(t.Context(), "example.com"); err == nil {
-		t.Error("asked nobody")
-	}
-}
-
-// TestDNSAgain: a datagram that was lost is sent again.
-func TestDNSAgain(t *testing.T) {
-	t.Parallel()
-	lost := make(chan bool, 1)
-	lost <- true
-	server := serve(t, func(w dns.ResponseWriter, m *dns.Msg) {
-		select {
-		case <-lost:
-		default:
-			m.Answer = append(m.Answer, rr(t, `example.com. 60 IN TXT "at last"`))
-			w.WriteMsg(m)
-		}
-	})
-	if got, _, err := NewDNS(server).TXT(t.Context(), "example.com"); fmt.Sprint(got, err) != "[at last] <nil>" {
-		t.Errorf("%q, %v", got, err)
-	}
-}
-
-func TestSystemDNS(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "resolv.conf")
-	os.WriteFile(path, []byte("nameserver 192.0.2.53\nnameserver 2001:db8::53\nnameserver 192.0.2.54\nnameserver 192.0.2.55\n"), 0o600)
-	d, err := SystemDNS(path)
-	if err != nil || fmt.Sprint(d.servers) != "[192.0.2.53:53 [2001:db8::53]:53 192.0.2.54:53]" {
-		t.Errorf("%v, %v", d, err)
-	}
-	os.WriteFile(path, []byte("search example.com\n"), 0o600)
-	if d, err := SystemDNS(path); err == nil {
-		t.Errorf("%v", d)
-	}
-	if d, err := SystemDNS(path + "x"); err == nil {
-		t.Errorf("%v", d)
 	}
 }

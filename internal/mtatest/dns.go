@@ -57,15 +57,36 @@ func ListenDNS(addr, zone string) (*DNS, error) {
 		tcp.Close()
 		return nil, err
 	}
-	d.servers = []*dns.Server{{PacketConn: udp, Handler: d}, {Listener: tcp, Handler: d}}
+	d.servers = serveDNS(udp, tcp, d)
+	return d, nil
+}
+
+// ServeDNS has a handler answer on a port of 127.0.0.1, by UDP and TCP, until
+// end is called.
+func ServeDNS(handler dns.HandlerFunc) (addr string, end func(), err error) {
+	udp, tcp, err := listenBoth("127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	servers := serveDNS(udp, tcp, handler)
+	return udp.LocalAddr().String(), func() {
+		for _, s := range servers {
+			_ = s.Shutdown() // of a test's end
+		}
+	}, nil
+}
+
+// serveDNS starts both servers of a port.
+func serveDNS(udp net.PacketConn, tcp net.Listener, handler dns.Handler) []*dns.Server {
+	servers := []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}}
 	var started sync.WaitGroup
-	for _, s := range d.servers {
+	for _, s := range servers {
 		started.Add(1)
 		s.NotifyStartedFunc = started.Done
-		go s.ActivateAndServe() //nolint:errcheck // it ends with Close
+		go s.ActivateAndServe() //nolint:errcheck // it ends with Shutdown
 	}
 	started.Wait()
-	return d, nil
+	return servers
 }
 
 // listenBoth listens on one port by UDP and TCP. A port that was picked for one
