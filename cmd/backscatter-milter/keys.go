@@ -30,7 +30,13 @@ func newKeysCommand(s *site) *cobra.Command {
 		}
 		return s.keyPath(cfg)
 	}
-	keys.AddCommand(&cobra.Command{
+	keys.AddCommand(newKeysInitCommand(s, file), newKeysListCommand(s, file), newRotateCommand(s, &path))
+	return keys
+}
+
+// newKeysInitCommand and newKeysListCommand take the key file's path from file.
+func newKeysInitCommand(s *site, file func() (string, error)) *cobra.Command {
+	return &cobra.Command{
 		Use:   "init",
 		Short: "Make a key file with one new key",
 		Long:  "Make a key file with one new key. A file that exists is never overwritten.",
@@ -46,7 +52,11 @@ func newKeysCommand(s *site) *cobra.Command {
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "made %s\n", path)
 			return err
 		},
-	}, &cobra.Command{
+	}
+}
+
+func newKeysListCommand(s *site, file func() (string, error)) *cobra.Command {
+	return &cobra.Command{
 		Use:   "list",
 		Short: "List the keys, without their secrets",
 		Args:  usage(cobra.NoArgs),
@@ -70,8 +80,7 @@ func newKeysCommand(s *site) *cobra.Command {
 			}
 			return w.Flush()
 		},
-	}, newRotateCommand(s, &path))
-	return keys
+	}
 }
 
 // keyState says what a key does at the given time; lifetime is that of tags, in

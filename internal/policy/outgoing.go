@@ -61,6 +61,8 @@ func fieldAddress(value string) string {
 	}
 	if _, rest, ok := strings.Cut(value, "<"); ok {
 		value, _, _ = strings.Cut(rest, ">")
+	} else {
+		value, _, _ = strings.Cut(value, "(") // user@example.com (Name), as before RFC 2822
 	}
 	value = strings.TrimSpace(value)
 	if !strings.Contains(value, "@") || strings.ContainsAny(value, " \t\r\n,") {
@@ -91,6 +93,8 @@ func cutQuoted(value string) (before, after string, ok bool) {
 func fieldID(value string) string {
 	if _, rest, ok := strings.Cut(value, "<"); ok {
 		value, _, _ = strings.Cut(rest, ">")
+	} else {
+		value, _, _ = strings.Cut(value, "(") // user@example.com (Name), as before RFC 2822
 	}
 	return strings.Join(strings.Fields(value), "") // as a returned one that was folded is read
 }

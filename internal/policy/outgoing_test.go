@@ -31,6 +31,7 @@ func TestSent(t *testing.T) {
 		{"by another reverse-path", "bounces@example.net", [][2]string{{"From", "a@example.com"}, {"Message-ID", "1@x"}}, []string{"c@example.net"},
 			Entry{From: "a@example.com", MessageID: "1@x", QueueID: "Q", Recipients: []string{"c@example.net"}}},
 		{"nobody of ours", "bounces@example.net", [][2]string{{"From", "c@example.net"}, {"Message-ID", "<1@x>"}}, []string{"c@example.net"}, Entry{}},
+		{"named by a comment", "a@example.com", [][2]string{{"From", " b@example.com (B, of Sales)"}}, nil, Entry{Sender: "a@example.com", From: "b@example.com", QueueID: "Q"}},
 		{"an odd author", "a@example.com", [][2]string{{"From", "a @ example.com"}}, nil, Entry{Sender: "a@example.com", QueueID: "Q"}},
 		{"a crowd", "a@example.com", nil, many, Entry{Sender: "a@example.com", QueueID: "Q", Recipients: many[:ledger.MaxRecipients+1]}},
 	} {
