@@ -14,6 +14,7 @@ import (
 func originCases() []testCase {
 	return []testCase{
 		{name: "origin-ledger", run: originLedger},
+		{name: "origin-notice", run: originNotice},
 		{name: "origin-other-user", run: originOtherUser},
 		{name: "origin-queue-id", run: originQueueID},
 		{name: "origin-no-id", only: "postfix", settings: settings{prepare: history{span: 12 * day, alone: true}.write}, run: originNoID},
@@ -119,6 +120,16 @@ func originLedger(d *desk) {
 func (d *desk) outOfOffice(more string) string {
 	return "From: <bob@example.net>\r\nTo: <alice@example.com>\r\nSubject: Out of office: pills\r\nDate: " + time.Now().Format(time.RFC1123Z) +
 		"\r\nMessage-ID: <away-" + d.token + "@example.net>\r\nAuto-Submitted: auto-replied (vacation)\r\n" + more + "\r\nI am out of the office until Monday.\r\n"
+}
+
+// A notice that alice's mail program sends by the null sender is hers all the same:
+// what a machine says about it is about mail of ours.
+func originNotice(d *desk) {
+	id := "notice-" + d.token + "@example.com"
+	d.send(d.connect(ownClient), "", stranger, "From: <"+alice+">\r\nTo: <"+stranger+">\r\nSubject: On holiday\r\nDate: "+time.Now().Format(time.RFC1123Z)+
+		"\r\nMessage-ID: <"+id+">\r\nAuto-Submitted: auto-replied (vacation)\r\n\r\nBack on Monday.\r\n")
+	d.claimFor(stranger)
+	d.wantMarked(d.connect(outsideClient), "", alice, d.outOfOffice("In-Reply-To: <"+id+">\r\n"), "accept", "origin-proven", "ledger")
 }
 
 // The id of a message that alice sent to a public list proves nothing of what

@@ -167,6 +167,7 @@ func TestWhatTheSiteLearnsFrom(t *testing.T) {
 			QueueID: "4TabcD99999", Recipients: []string{"bob@example.net"},
 		}},
 		{Sender: "carol@example.org"},
+		{}, // a notification of nobody of ours
 	}
 	if d := cmp.Diff(want, b.sent); d != "" {
 		t.Errorf("sent (-want +got):\n%s", d)

@@ -23,8 +23,9 @@ func (k Kind) String() string {
 	return [...]string{"hands-off", "ordinary", "null-sender", "outbound", "own-notification", "relayed"}[k]
 }
 
-// Sends reports whether the message leaves in somebody's name.
-func (k Kind) Sends() bool { return k == Outbound || k == Relayed }
+// Sends reports whether the message is one that this site sends, in whoever's
+// name: what would answer it is to be recognised.
+func (k Kind) Sends() bool { return k == Outbound || k == Relayed || k == OwnNotification }
 
 // Untrusted reports whether what the message says of itself counts for nothing.
 func (k Kind) Untrusted() bool { return k == Ordinary || k == InboundNull }

@@ -71,12 +71,11 @@ const maxKept = 8 << 10
 
 // Header shows the message one header field, name and value as received.
 func (m *Message) Header(name, value string) {
-	switch {
-	case m.Kind.Sends():
-		m.outgoing.header(name, value)
-		return
-	case m.Kind == OwnNotification:
+	if m.Kind == OwnNotification {
 		m.outscatter.header(name, value)
+	}
+	if m.Kind.Sends() {
+		m.outgoing.header(name, value)
 		return
 	}
 	if m.judgeable() {
@@ -157,10 +156,10 @@ func (m *Message) Accept(f *Facts, v Verdict) {
 	if m.Kind.Untrusted() && f.Tag().Result == batv.Valid && !m.settings.site.Probing(f.Address) {
 		m.settings.site.Prove(f.Tag().KeyID)
 	}
-	switch {
-	case m.Kind.Sends():
+	if m.Kind.Sends() {
 		m.outgoing.recipient(f.Address)
-	case m.Kind == OwnNotification && m.outscatter.outside == "" && !f.Ours():
+	}
+	if m.Kind == OwnNotification && m.outscatter.outside == "" && !f.Ours() {
 		m.outscatter.outside = f.Address
 	}
 	if m.Kind == Outbound && anyMatch(m.settings.domainOf(m.Sender).unsignedDestinations, f.Address) {

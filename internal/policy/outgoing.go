@@ -34,8 +34,12 @@ func (o *outgoing) recipient(address string) {
 
 // Sent is what there is to tell of a message that leaves, and whose reverse-path
 // was signed or left as sign says. The queue id is the MTA's, "" where it is not
-// known.
+// known. A user's receipt or vacation notice is remembered by its author; a report
+// of the MTA's is not, which nobody answers and a flood can call forth.
 func (m *Message) Sent(sign Sent, queueID string) Sent {
+	if m.outscatter.report {
+		return sign
+	}
 	s, e := m.settings, &sign.Entry
 	if s.handled(m.Sender) {
 		e.Sender = m.Sender

@@ -22,7 +22,7 @@ type Record struct {
 
 // Sent is a message of a trusted client that was let go.
 type Sent struct {
-	Sender string     // reverse-path as the client gave it, never null
+	Sender string     // reverse-path as the client gave it, "" for the null sender
 	Result string     // Signed, or why not; "" where the domain is not ours
 	Key    batv.KeyID // that signed
 	// Entry is what is to be remembered of it, empty where it is nobody's of
