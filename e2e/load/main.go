@@ -59,7 +59,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	f.BoolVar(&o.enforce, "enforce", false, "fail where a target is missed")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Minute, "give up after this `time`")
 	f.Float64Var(&o.floodMinutes, "flood-minutes", 0.5, "how long a flood is to go on; 0: none")
-	f.IntVar(&o.floodRate, "flood-rate", 10000, "its transactions a second")
+	f.IntVar(&o.floodRate, "flood-rate", 10500, "its transactions a second")
 	f.BoolVar(&o.floodOnly, "flood-only", false, "measure nothing else")
 	if err := f.Parse(args); err != nil {
 		return o, err
