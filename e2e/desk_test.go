@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 	"time"
@@ -17,7 +18,14 @@ import (
 const arrival = 10 * time.Second
 
 // connect opens a connection to the front door from an address and says EHLO.
-func (d *desk) connect(from string) *smtp.Client { return d.connectTo(mta.Front, from) }
+func (d *desk) connect(from string) *smtp.Client {
+	d.Helper()
+	door := mta.Front
+	if netip.MustParseAddr(from).Is6() {
+		door = mta.Front6
+	}
+	return d.connectTo(door, from)
+}
 
 func (d *desk) connectTo(door mta.Door, from string) *smtp.Client {
 	d.Helper()

@@ -106,7 +106,7 @@ func (s *site) config(c settings) string {
 	if c.bare {
 		return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
-trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
+trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24", "2001:db8:a::/64"]
 %s
 [batv]
 probe = %q
@@ -120,7 +120,7 @@ format = "json"
 	return fmt.Sprintf(`listen = ["inet:%s", "unix:%s"]
 socket_mode = "0666"
 domains = %s
-trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24"]
+trusted_networks = ["127.0.0.0/8", "::1/128", "198.51.100.0/24", "2001:db8:a::/64"]
 %s
 [batv]
 sign = true

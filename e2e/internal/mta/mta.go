@@ -28,7 +28,7 @@ func Domains() []string {
 }
 
 // Site is what surrounds a mail server. Its domain is Domain, its users are
-// Users, and OwnNetwork may relay through it.
+// Users, and OwnNetwork and OwnNetwork6 may relay through it.
 type Site struct {
 	Address netip.Addr     // of the server; its doors listen there
 	Milter  netip.AddrPort // where the milter will listen
@@ -37,11 +37,12 @@ type Site struct {
 
 // What every server serves.
 const (
-	Domain     = "example.com"
-	OwnNetwork = "198.51.100.0/24"
-	Login      = "alice" // may authenticate
-	Password   = "correct horse"
-	SocketPath = "/run/backscatter-milter/socket" // in the box, for Socket
+	Domain      = "example.com"
+	OwnNetwork  = "198.51.100.0/24"
+	OwnNetwork6 = "2001:db8:a::/64"
+	Login       = "alice" // may authenticate
+	Password    = "correct horse"
+	SocketPath  = "/run/backscatter-milter/socket" // in the box, for Socket
 )
 
 // Server is a running mail server.
@@ -68,6 +69,8 @@ type Door int
 const (
 	// Front is set up as the README says: no milter, no mail (tempfail).
 	Front Door = iota
+	// Front6 is Front at the server's IPv6 address.
+	Front6
 	// FailOpen lets mail pass while the milter is away (accept).
 	FailOpen
 	// Socket talks to the milter through the Unix socket at SocketPath.
@@ -120,13 +123,26 @@ const (
 
 func (d Door) port() uint16 {
 	return [...]uint16{
-		Front: 25, FailOpen: 2525, Socket: 2526, RecipientMap: 2527,
+		Front: 25, Front6: 25, FailOpen: 2525, Socket: 2526, RecipientMap: 2527,
 		FilteredAfter: 2530, FilteredBefore: 2531, Returned: 2532, ReturnedJudged: 2533,
 		Canonical: 2534, Masquerade: 2535, Anybody: 2536, DKIM: 2540,
 	}[d]
 }
 
-func (s Site) door(d Door) string { return netip.AddrPortFrom(s.Address, d.port()).String() }
+func (s Site) door(d Door) string {
+	address := s.Address
+	if d == Front6 {
+		address = s.address6()
+	}
+	return netip.AddrPortFrom(address, d.port()).String()
+}
+
+// address6 is the server's address in the first of box.Networks6.
+func (s Site) address6() netip.Addr {
+	a := box.Networks6()[0].Addr().As16()
+	a[15] = s.Address.As4()[3]
+	return netip.AddrFrom16(a)
+}
 
 // waitForGreeting waits until the server greets, or until its process ended.
 func waitForGreeting(address string, ended <-chan struct{}) error {
