@@ -41,6 +41,7 @@ type domain struct {
 	unsignedSenders      []config.Addresses
 	unsignedDestinations []config.Destinations
 	exempt               []config.Exempt
+	headers              bool            // header fields can exempt
 	action               []config.Action // of each row of the table, "auto" unresolved
 }
 
@@ -53,6 +54,7 @@ func globalDomain(cfg *config.Config) *domain {
 		unsignedSenders:      []config.Addresses{cfg.BATV.UnsignedSenders},
 		unsignedDestinations: []config.Destinations{cfg.BATV.UnsignedDestinations},
 		exempt:               []config.Exempt{cfg.Exempt},
+		headers:              len(cfg.Exempt.Headers) > 0,
 	}
 	for _, r := range table {
 		d.action = append(d.action, or(cfg.Policy[string(r.reason)], r.action))
@@ -70,6 +72,7 @@ func (d *domain) over(table *config.Domain) *domain {
 	own.unsignedSenders = join(d.unsignedSenders, table.BATV.UnsignedSenders)
 	own.unsignedDestinations = join(d.unsignedDestinations, table.BATV.UnsignedDestinations)
 	own.exempt = join(d.exempt, table.Exempt)
+	own.headers = d.headers || len(table.Exempt.Headers) > 0
 	own.action = append([]config.Action(nil), d.action...)
 	for i, r := range Rows() {
 		own.action[i] = or(table.Policy[string(r.Reason)], own.action[i])

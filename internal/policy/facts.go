@@ -12,7 +12,7 @@ func (f *Facts) exempt() Answer {
 	switch {
 	case f.exemptEnvelope() || m.exempt[f.domain()]:
 		return Yes
-	case m.settings.headers && !m.headersSeen:
+	case f.domain().headers && !m.headersSeen:
 		return Later
 	}
 	return No

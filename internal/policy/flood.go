@@ -70,6 +70,9 @@ func (f *Facts) floodAtRcpt() inFlood {
 	if b, blocked := m.settings.floods.Blocked(client, recipient); blocked {
 		return inFlood{by: b.Kind}
 	}
+	if m.settings.Stage == config.StageEOM { // decided at the end, surge or not
+		return inFlood{}
+	}
 	if kind, surge := m.settings.floods.Surge(client, recipient); surge {
 		return inFlood{by: kind, surge: true}
 	}

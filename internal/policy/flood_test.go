@@ -107,6 +107,33 @@ func TestFloodOfOneClient(t *testing.T) {
 	}
 }
 
+// A block or a surge does not wait for header fields that could exempt a message,
+// be they looked for in this domain or in another.
+func TestFloodDoesNotWaitForHeaders(t *testing.T) {
+	const headers = `headers = { "X-Monitor" = "^yes" }`
+	for _, toml := range []string{"[exempt]\n" + headers, "[[domain]]\nname = \"watched.example.com\"\n[domain.exempt]\n" + headers} {
+		s := flooding(t, toml, floodRules, &known{})
+		for i := range 20 {
+			v := s.bounce("192.0.2.1", fmt.Sprint("failure notice ", i), classify.Bounce, fmt.Sprintf("user%d@example.com", i))[0]
+			if flooded := i >= floodRules.Surge; flooded != (v.Reason == Flood && v.Stage == AtRcpt) {
+				t.Errorf("%s: no. %d is %q at %v", toml, i, v.Reason, v.Stage)
+			}
+		}
+	}
+}
+
+// Where all is to be decided at the end of the message a surge changes nothing,
+// and a block still does.
+func TestSurgeAtTheEnd(t *testing.T) {
+	s := flooding(t, `stage = "eom"`, floodRules, &known{})
+	for i := range 20 {
+		v := s.bounce("192.0.2.1", fmt.Sprint("failure notice ", i), classify.Bounce, fmt.Sprintf("user%d@example.com", i))[0]
+		if blocked := i > floodRules.Threshold; blocked != (v.Reason == Flood) {
+			t.Errorf("no. %d is %q", i, v.Reason)
+		}
+	}
+}
+
 // What is refused when everybody in a domain gets too much, from everywhere, is
 // only put off; what one recipient gets is refused where that means something.
 func TestSurgesOfDomainAndRecipient(t *testing.T) {

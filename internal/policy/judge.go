@@ -67,7 +67,7 @@ func accepts(a config.Action) bool { return severity(a) <= severity(config.Actio
 // or where this stage is too early to tell.
 //
 // A row that refuses waits until every accepting row above it is known, unless
-// the stage setting has asked for its decision now.
+// the stage setting, a block or a surge asks for its decision now.
 func Judge(f *Facts, stage Stage) Verdict {
 	f.stage = stage
 	if !f.Judged() {
@@ -113,7 +113,8 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 					st.action = config.ActionMark
 				}
 			}
-			asked := early < r.from // the stage setting wants the decision now
+			// The stage setting, a block or a surge wants the decision now.
+			asked := early < r.from || r.reason == Flood
 			st.decides = st.answer == Yes && (!pending || accepts(st.action) || asked)
 			pending = pending || st.answer == Later && accepts(st.action)
 			if !yield(st) {

@@ -19,7 +19,7 @@ type Settings struct {
 	// domains has those with a [[domain]] table, by config.FoldDomain.
 	domains map[string]*domain
 	off     bool // hands off everything
-	headers bool // header fields can exempt
+	headers bool // in some domain header fields can exempt
 	memos   bool // notifications with an ordinary sender are judged, too
 	site    Site
 	lists   Lists   // nil: none is asked
@@ -63,7 +63,7 @@ func NewSettings(cfg *config.Config, keys *batv.Keyring, from Sources) *Settings
 		d := s.global.over(t)
 		s.domains[config.FoldDomain(t.Name)] = d
 		s.off = s.off && d.mode == config.ModeOff
-		s.headers = s.headers || len(t.Exempt.Headers) > 0
+		s.headers = s.headers || d.headers
 	}
 	return s
 }
