@@ -54,7 +54,7 @@ func (r record) Covers(domain string, t time.Time) bool {
 // finder makes what finds out whether originals are ours under the settings.
 func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 	o := origin.Options{
-		Record: k.record(), Ours: k.isOurs(cfg), Relays: append([]string{hostName()}, cfg.OurRelays...),
+		Record: k.record(), Ours: k.isOurs(cfg), Host: hostName(), Relays: cfg.OurRelays,
 		Lifetime: cfg.Origin.Ledger,
 	}
 	if cfg.Origin.DKIM {

@@ -69,7 +69,7 @@ func ours(domain string) bool {
 }
 
 func options(r Record) Options {
-	return Options{Record: r, Ours: ours, Relays: []string{"out.example.org."}, Lifetime: lifetime, Keys: noKeys{}}
+	return Options{Record: r, Ours: ours, Host: "host.example.net", Relays: []string{"out.example.org."}, Lifetime: lifetime, Keys: noKeys{}}
 }
 
 // forged is a bounce of a message that alice did not send.

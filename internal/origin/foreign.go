@@ -77,26 +77,40 @@ func (f *Finder) sentByOthers(o *classify.Original) bool {
 }
 
 // relayed reports whether a Received field (RFC 5321, section 4.4) names as the
-// host that took the message ("by") a relay of ours, or one in a domain of ours,
-// or an address of ours as the one that it took it for. What "from" says is the
-// sender's own word, and forgers like our name for it.
+// host that took the message ("by") this one, or one in a domain of ours, or an
+// address of ours as the one that it took it for; or a relay of ours anywhere.
+// What "from" says is the sender's own word, and forgers like the names of our MX
+// for it; relays that do not take mail but make it are named by nothing else.
 func (f *Finder) relayed(received []string) bool {
 	const most, longest = 100, 2 << 10
 	for _, field := range received[:min(len(received), most)] {
-		words := strings.Fields(field[:min(len(field), longest)])
-		for i := 0; i+1 < len(words); i++ {
-			next := strings.Trim(words[i+1], "<>;,.")
-			if strings.EqualFold(words[i], "by") && f.hostOurs(next) ||
-				strings.EqualFold(words[i], "for") && f.anyOurs([]string{next}) {
+		before := ""
+		for word := range strings.FieldsFuncSeq(field[:min(len(field), longest)], endsHost) {
+			word = strings.Trim(word, ".")
+			if f.isRelay(word) || strings.EqualFold(before, "by") && f.hostOurs(word) ||
+				strings.EqualFold(before, "for") && f.anyOurs([]string{word}) {
 				return true
 			}
+			before = word
 		}
 	}
 	return false
 }
 
+// endsHost reports whether r stands between the words of a Received field, as in
+// "from a.example (HELO b.example) (192.0.2.1)" and "(helo=b.example)".
+func endsHost(r rune) bool { return r <= ' ' || strings.ContainsRune("<>;,()[]=", r) }
+
+func (f *Finder) isRelay(host string) bool {
+	return slices.ContainsFunc(f.o.Relays, func(relay string) bool { return sameHost(relay, host) })
+}
+
+func sameHost(a, b string) bool {
+	return a != "" && strings.EqualFold(strings.TrimSuffix(a, "."), b)
+}
+
 func (f *Finder) hostOurs(host string) bool {
-	if slices.ContainsFunc(f.o.Relays, func(relay string) bool { return strings.EqualFold(strings.TrimSuffix(relay, "."), host) }) {
+	if sameHost(f.o.Host, host) {
 		return true
 	}
 	const deepest = 10

@@ -55,6 +55,12 @@ func TestForeign(t *testing.T) {
 		{"through our host", "", received("from pc by mail.Example.com. (Postfix) with ESMTPSA id 1; " + dated), Unknown, "host of ours"},
 		{"through a host deep below", "", received("from pc\tby a.b.c.example.com; " + dated), Unknown, "host of ours"},
 		{"through a relay", "", received("from pc (x by y) BY OUT.example.org; " + dated), Unknown, "host of ours"},
+		{"from a relay", "", received("from OUT.example.org (OUT.example.org [198.51.100.80]) by mx.example.net (Postfix); " + dated), Unknown, "host of ours"},
+		{"from a relay as qmail names it", "", received("from unknown (HELO out.example.org) (198.51.100.80) by mx.example.net with SMTP; " + dated), Unknown, "host of ours"},
+		{"from a relay as Exim names it", "", received("from [198.51.100.80] (helo=out.example.org) by mx.example.net with esmtp (Exim); " + dated), Unknown, "host of ours"},
+		{"through this host", "", received("from pc by host.example.net; " + dated), Unknown, "host of ours"},
+		{"another's host by this one's HELO", "", received("from host.example.net ([203.0.113.9]) by mx.example.net; " + dated), Foreign, "dated"},
+		{"below a relay", "", received("from notout.example.org (out.example.org.evil.net) by mx.example.net; " + dated), Foreign, "dated"},
 		{"to an alias of ours", "", received("from a by b.example.org with ESMTP for <list@example.com>; " + dated), Unknown, "host of ours"},
 		{"another's mail to a list of ours", "", original(func(o *classify.Original) { o.From, o.To = "x@example.org", "Our list <list@example.com>" }), Unknown, "passed on"},
 		{"to whom is not known", "", func(r *classify.Result, _ *Question) { r.Recipients, r.Original.To = nil, "undisclosed-recipients:;" }, Unknown, "whom the original was for"},
@@ -84,7 +90,7 @@ func TestHostOurs(t *testing.T) {
 	o.Ours = func(domain string) bool { return domain == "net" || domain == "example.com" }
 	f := New(o)
 	for host, want := range map[string]bool{
-		"example.com": true, "a.b.example.com": true, "out.EXAMPLE.org": true,
+		"example.com": true, "a.b.example.com": true, "host.EXAMPLE.net": true, "out.example.org": false,
 		"mail.example.net": false, "com": false, "net": false, "": false, "...": false, "notexample.com": false, "example.com.evil.org": false,
 		strings.Repeat("a.", 1000) + "example.com": false,
 	} {
@@ -99,7 +105,7 @@ func TestLocalhostIsNoRelay(t *testing.T) {
 	r := forged()
 	r.Original.Received = append(r.Original.Received, "from filter by localhost (Postfix); "+dated, "from a by localhost.localdomain; "+dated, "from b by ; "+dated)
 	o := options(record())
-	o.Relays = []string{"localhost", "LOCALHOST.localdomain", ""}
+	o.Host, o.Relays = "localhost", []string{"localhost", "LOCALHOST.localdomain", ""}
 	if a := ask(t, o, question(&r)); a.Evidence != Foreign {
 		t.Errorf("%+v", a)
 	}

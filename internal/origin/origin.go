@@ -44,8 +44,10 @@ type Options struct {
 	Keys dkim.KeySource
 	// Ours reports whether a domain is this site's; nil: none is.
 	Ours func(domain string) bool
-	// Relays are host names that stand in Received fields of our mail, beside
-	// those in domains of ours. An original that passed one is not called foreign.
+	// An original that passed a host of ours is not called foreign: one that is
+	// named so in a domain of ours, or Host, which is this one, where a Received
+	// field says that it took the message; and one of Relays wherever it is named.
+	Host   string
 	Relays []string
 	// Lifetime is how old an original may be that DKIM proves.
 	Lifetime time.Duration
@@ -64,6 +66,9 @@ func New(o Options) *Finder {
 	}
 	if o.Ours == nil {
 		o.Ours = func(string) bool { return false }
+	}
+	if anybodys(o.Host) {
+		o.Host = ""
 	}
 	o.Relays = slices.DeleteFunc(slices.Clone(o.Relays), anybodys)
 	return &Finder{o}
