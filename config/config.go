@@ -120,7 +120,7 @@ type Origin struct {
 	Ledger time.Duration // how long sent mail is remembered: whole days
 	DKIM   bool
 	// DKIMKeys maps the DNS name of a DKIM key, such as
-	// "s1._domainkey.example.com", to a file with its record.
+	// "s1._domainkey.example.com", to the path of a file with its record.
 	DKIMKeys  map[string]string
 	Resolvers []string // "host:port"; none: those of /etc/resolv.conf
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -204,10 +203,7 @@ func (r *reader) domainFile(n *node, name string) ([]string, error) {
 	if name == "" {
 		return nil, errors.New(`the name of a file after "file:"`)
 	}
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(r.dir, path)
-	}
+	path := r.beside(name)
 	data, err := readRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("a file with one domain a line: %w", cause(err))

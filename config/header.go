@@ -22,7 +22,7 @@ func (h Headers) Match(name, value string) bool {
 // headers is a key whose value is a table of field names and expressions.
 func headers[S any](path string, at func(*S) *Headers) key[S] {
 	const want = `a table of field names with regular expressions, such as { "X-Monitor" = "^nagios" }`
-	return table(path, want, func(name string, v any) (*regexp.Regexp, error) {
+	return table(path, want, func(_ *reader, name string, v any) (*regexp.Regexp, error) {
 		if _, err := fieldName(name); err != nil {
 			return nil, errAllowed
 		}
@@ -30,21 +30,23 @@ func headers[S any](path string, at func(*S) *Headers) key[S] {
 	}, strings.ToLower, at)
 }
 
-// dkimKeys is a key whose value is a table of DNS names and files.
+// dkimKeys is a key whose value is a table of DNS names and files, whose relative
+// names are relative to the folder of the configuration.
 func dkimKeys[S any](path string, at func(*S) *map[string]string) key[S] {
 	const want = `a table of DNS names with files, such as { "s1._domainkey.example.com" = "s1.txt" }`
-	return table(path, want, func(name string, v any) (string, error) {
+	return table(path, want, func(r *reader, name string, v any) (string, error) {
 		selector, domain, ok := strings.Cut(name, "._domainkey.")
 		if _, err := hostName(domain); !ok || selector == "" || err != nil || !validName(selector+".x") {
 			return "", errAllowed
 		}
-		return fileName(v)
+		file, err := fileName(v)
+		return r.beside(file), err
 	}, strings.ToLower, at)
 }
 
 // table is a key whose value is a table with names that the user chooses. Two
 // names that norm makes the same are a mistake.
-func table[S, T any, M ~map[string]T](path, allowed string, parse func(name string, v any) (T, error),
+func table[S, T any, M ~map[string]T](path, allowed string, parse func(r *reader, name string, v any) (T, error),
 	norm func(string) string, at func(*S) *M) key[S] {
 	return key[S]{path: path, allowed: allowed, same: sameAt(at),
 		read: func(r *reader, k key[S], n *node, s *S) {
@@ -55,7 +57,7 @@ func table[S, T any, M ~map[string]T](path, allowed string, parse func(name stri
 			var m M
 			for _, name := range n.names {
 				child := n.table[name]
-				v, err := parse(name, child.plain())
+				v, err := parse(r, name, child.plain())
 				if !r.ok(child, k.allowed, err) {
 					r.bad[n.path] = true
 					continue

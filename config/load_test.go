@@ -100,7 +100,8 @@ func checkErrors(t *testing.T, err error) {
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "ours", "\ufeff# ours\r\nexample.com\r\n\r\n *.example.net # all of them\r\nBücher.example\n")
-	path := write(t, dir, "config.toml", "\ufeffmode = \"monitor\"\r\ndomains = [\"example.org\", \"file:ours\", \"file:"+dir+"/ours\"]\r\n")
+	path := write(t, dir, "config.toml", "\ufeffmode = \"monitor\"\r\ndomains = [\"example.org\", \"file:ours\", \"file:"+dir+"/ours\"]\r\n"+
+		"[origin]\r\ndkim_keys = { \"s1._domainkey.example.com\" = \"s1.txt\", \"s2._domainkey.example.com\" = \"/s2.txt\" }\r\n")
 	c, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,9 @@ func TestLoad(t *testing.T) {
 	const ours = "example.com, *.example.net, xn--bcher-kva.example"
 	if got, want := c.Domains.String(), "example.org, "+ours+", "+ours; got != want {
 		t.Errorf("domains %s, want %s", got, want)
+	}
+	if got, want := c.Origin.DKIMKeys, (map[string]string{"s1._domainkey.example.com": filepath.Join(dir, "s1.txt"), "s2._domainkey.example.com": "/s2.txt"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("DKIM keys %v, want %v", got, want)
 	}
 	if c.Mode != ModeMonitor {
 		t.Errorf("mode %s", c.Mode)

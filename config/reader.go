@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -31,10 +32,19 @@ var errAllowed = errors.New("not allowed")
 // A reader gathers the mistakes of one file.
 type reader struct {
 	file  string           // for messages
-	dir   string           // of the file, for "file:"
+	dir   string           // of the file
 	nodes map[string]*node // what the schema knows of the file, by path
 	bad   map[string]bool  // keys whose value was refused
 	errs  Errors
+}
+
+// beside is the path of a file that the configuration names: a relative name is
+// relative to its own folder.
+func (r *reader) beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(r.dir, name)
 }
 
 // note adds a mistake in what is or belongs to a key.

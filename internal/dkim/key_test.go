@@ -141,6 +141,7 @@ func TestStatic(t *testing.T) {
 		"key record: v=\"2\"":  write("bad", "v=2; p="),
 		"key record: \"\" is ": write("empty", ""),
 		"bad2: key record":     write("bad2", `"v=DKIM1; p=AAAA`),
+		"larger than 64 KiB":   write("large", record+strings.Repeat("\n", maxRecordFile)),
 	} {
 		if got, err := ReadKeys(map[string]string{"k": path}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, %v; want %q", got, err, want)

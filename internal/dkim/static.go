@@ -3,6 +3,7 @@ package dkim
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (s Static) Key(ctx context.Context, selector, domain string) (*Key, error) 
 func ReadKeys(files map[string]string) (map[string]*Key, error) {
 	keys := make(map[string]*Key, len(files))
 	for name, path := range files {
-		text, err := os.ReadFile(path)
+		text, err := readRecord(path)
 		if err != nil {
 			return nil, fmt.Errorf("DKIM key %s: %w", name, err)
 		}
@@ -43,6 +44,24 @@ func ReadKeys(files map[string]string) (map[string]*Key, error) {
 	}
 	return keys, nil
 }
+
+// readRecord reads a file of no more than maxRecordFile.
+func readRecord(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRecordFile+1))
+	if err == nil && len(text) > maxRecordFile {
+		err = fmt.Errorf("%s: larger than %d KiB", path, maxRecordFile>>10)
+	}
+	return text, err
+}
+
+// maxRecordFile is how large a file with a record may be, comments and all, in
+// octets.
+const maxRecordFile = 64 << 10
 
 // recordIn takes the record out of the text of a file: its quoted strings
 // joined, comments left out (RFC 1035, section 5.1), or all of it if there are
