@@ -25,13 +25,16 @@ func (c changes) note(what string, err error) bool {
 }
 
 // dropHeaders removes the verdict headers that an untrusted client brought,
-// from the last to the first because removing one renumbers those after it.
+// from the last to the first because removing one renumbers those after it. On
+// top of what are too many it puts one that says nothing: only the topmost is to
+// be believed.
 func (c changes) dropHeaders(t *transaction) {
 	if !t.dropsHeaders() {
 		return
 	}
 	if t.brought > maxBrought {
 		c.note("remove header", fmt.Errorf("%d fields named %s, only the first %d are removed", t.brought, policy.HeaderName, maxBrought))
+		defer func() { c.note("add header", c.m.InsertHeader(1, policy.HeaderName, policy.HeaderUnknown)) }()
 	}
 	for i := min(t.brought, maxBrought); i > 0; i-- {
 		if !c.note("remove header", c.m.ChangeHeader(i, policy.HeaderName, "")) {

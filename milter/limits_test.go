@@ -238,8 +238,11 @@ func TestTooManyVerdictHeaders(t *testing.T) {
 		tx.Headers = append(tx.Headers, mtatest.Header{Name: policy.HeaderName, Value: "x"})
 	}
 	r := b.run(t, tx)
-	if !r.Accepted() || len(r.Mods) != maxBrought || len(b.failures) != 1 {
-		t.Errorf("%v, %d changes, failures %v", r.Reply, len(r.Mods), b.failures)
+	if !r.Accepted() || len(r.Mods) != maxBrought+1 || len(b.failures) != 1 {
+		t.Fatalf("%v, %d changes, failures %v", r.Reply, len(r.Mods), b.failures)
+	}
+	if last := r.Mods[maxBrought]; last.Kind != mtatest.InsertHeader || last.Index != 1 || last.Name != policy.HeaderName || last.Value != policy.HeaderUnknown {
+		t.Errorf("on top of what is left: %+v", last)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // What is held of one transaction at the most. MTAs stop far earlier.
 const (
 	maxHeld    = 8 << 20 // octets of recipients
-	maxBrought = 500     // verdict headers that are removed; an MTA may rewrite its queue file for each
+	maxBrought = 2000    // verdict headers that are removed; an MTA looks for each in all that it has, so that the time grows with the square
 )
 
 // transaction is what is held of one message from MAIL FROM to its end.

@@ -7,7 +7,7 @@
 -- never refuses single recipients. It is tested with rspamd 3.4.
 --
 -- The field can be believed: backscatter-milter removes the fields of that name
--- that mail from outside brings (the first 500), and puts its own on top; only the
+-- that mail from outside brings (the first 2,000), and puts its own on top; only the
 -- topmost is looked at. What your own clients (trusted_networks, authenticated
 -- users) send is not looked at, nor is mail that the MTA lets pass while the milter
 -- is away; both keep what they brought. So what speaks for a message takes little

@@ -5,7 +5,7 @@
 # own script then runs for what is not filed here.
 #
 # The field can be believed: backscatter-milter removes the fields of that name
-# that mail from outside brings (the first 500), and puts its own on top. What your
+# that mail from outside brings (the first 2,000), and puts its own on top. What your
 # own clients (trusted_networks, authenticated users) send is not looked at, nor is
 # mail that the MTA lets pass while the milter is away; both keep what they brought.
 require ["fileinto", "index", "mailbox", "variables"];

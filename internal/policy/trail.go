@@ -13,6 +13,10 @@ import (
 // verdict. Fields of that name that an untrusted client brings are removed.
 const HeaderName = "X-Backscatter"
 
+// HeaderUnknown is the value of one that tells nothing, above such as came with
+// the message and could not all be removed.
+const HeaderUnknown = "none; what follows came with the message"
+
 // Header gives the field's value: short, and never an address.
 func (v Verdict) Header(id string) string { return v.header() + "; id=" + id }
 
