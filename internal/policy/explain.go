@@ -105,13 +105,16 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOpti
 	defer m.End()
 	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
 	facts := make([]Facts, len(to))
-	verdicts := make([]Verdict, len(to))
-	gone := make([]bool, len(to)) // refused at RCPT, or would be
+	verdicts := make([]Verdict, len(to)) // of each, many-recipients left out where it is not enforced
+	many := make([]Verdict, len(to))     // that one
+	gone := make([]bool, len(to))        // refused at RCPT, or would be
 	for i, address := range to {
 		facts[i] = m.Recipient(address)
 		v := Judge(&facts[i], AtRcpt)
-		verdicts[i] = v
-		gone[i] = v.WouldRefuse() && (v.Enforced || v.Reason != ManyRecipients)
+		if v.Reason == ManyRecipients && !v.Enforced {
+			many[i], v = v, Verdict{}
+		}
+		verdicts[i], gone[i] = v, v.WouldRefuse()
 		if !gone[i] {
 			m.Accept(&facts[i], v)
 		}
@@ -126,18 +129,17 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOpti
 	if s.Stage == config.StageData {
 		judge(AtData)
 	}
-	m.read(message, to, &x)
+	m.read(message, to, &x, func() { judge(AtEOH) })
 	judge(AtEOM)
 	var left []Verdict // of those whom the message would come for
 	for i, v := range verdicts {
-		x.Recipients = append(x.Recipients, facts[i].explain(v))
-		switch {
-		case gone[i]:
-		case v.Reason == ManyRecipients: // and was not enforced
-			left = append(left, Judge(&facts[i], AtEOM))
-		default:
+		if !gone[i] {
 			left = append(left, v)
 		}
+		if many[i].Decided() {
+			v = many[i]
+		}
+		x.Recipients = append(x.Recipients, facts[i].explain(v))
 	}
 	if m.listing.spoke() {
 		x.Listing = m.listing.describe()
@@ -179,16 +181,24 @@ func clientName(a netip.Addr) string {
 	return a.String()
 }
 
-// read shows the message to the policy and to the classifier.
-func (m *Message) read(message []byte, to []string, x *Explanation) {
-	for name, value := range classify.HeaderFields(message) {
-		m.Header(name, value)
-	}
-	m.EndOfHeaders()
+// read shows the message to the policy and to the classifier, which may know its
+// class before what is done at the end of the header.
+func (m *Message) read(message []byte, to []string, x *Explanation, endOfHeaders func()) {
 	o := m.settings.Classifying()
 	o.Envelope = &classify.Envelope{Sender: m.Sender, Recipients: to}
+	head := classify.New(o)
+	for name, value := range classify.HeaderFields(message) {
+		m.Header(name, value)
+		head.Header(name, value)
+	}
+	m.EndOfHeaders()
 	r, _ := classify.Classify(bytes.NewReader(message), o) // reading octets at hand does not fail
-	if m.judgeable() {
+	early := head.EndOfHeaders() == classify.CannotBe
+	if early && m.judgeable() {
+		m.Classified(r)
+	}
+	endOfHeaders()
+	if !early && m.judgeable() {
 		m.Classified(r)
 	}
 	x.Class, x.Action, x.Evidence = r.Class, r.Action, []ExplainedSignal{}

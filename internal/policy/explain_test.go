@@ -29,7 +29,7 @@ func TestExplain(t *testing.T) {
 		{"tagged", "", func(s *Settings) []string { return []string{s.mustSign(t, "a@example.com", now)} }, []Reason{TagValid}, TagValid, "rcpt", config.ActionAccept},
 		{"never sends", "never_sends = [\"a@example.com\"]\n", plainTo("a@example.com"), []Reason{NeverSends}, NeverSends, "rcpt", config.ActionReject},
 		{"two fates", "", func(s *Settings) []string { return []string{s.mustSign(t, "a@example.com", now), "b@example.com"} }, []Reason{TagValid, ManyRecipients}, TagValid, "rcpt", config.ActionAccept},
-		{"exempt by header", "[exempt]\nheaders = { X-Trusted = \"yes\" }\n", plainTo("a@example.com"), []Reason{Exempt}, Exempt, "eom", config.ActionAccept},
+		{"exempt by header", "[exempt]\nheaders = { X-Trusted = \"^yes\" }\n", plainTo("a@example.com"), []Reason{Exempt}, Exempt, "eoh", config.ActionAccept},
 		{"others'", "", plainTo("a@example.net"), []Reason{""}, "", "", ""},
 		{"nobody", "", plainTo(), nil, "", "", ""},
 	} {
@@ -75,6 +75,25 @@ func TestExplainAsJudged(t *testing.T) {
 	}
 	if !slices.Equal(got, []Reason{NeverSends, TagValid, ManyRecipients}) || x.Verdict.Reason != TagMissing || x.Verdict.Action != config.ActionMark {
 		t.Errorf("monitor: %q, %+v", got, x.Verdict)
+	}
+}
+
+// What is decided at the end of the header is said to be: a block of the subject,
+// and in monitor mode what the stage setting has decided before the class is known.
+func TestExplainAtEndOfHeaders(t *testing.T) {
+	s := flooding(t, "", floodRules, &known{})
+	for range floodRules.Threshold + 1 {
+		s.floods.UnprovenSubject(outsideClient().Addr, s.floods.Subject("failure notice"))
+	}
+	to := []string{"postmaster@example.com", "a@example.com"}
+	x := Explain(s.Settings, Envelope{Client: outsideClient()}, to[1:], []byte(sampleBounce), ExplainOptions{Now: now})
+	if x.Verdict.Reason != Flood || x.Verdict.Stage != "eoh" || x.Recipients[0].Flood != "subject-blocked" {
+		t.Errorf("blocked: %+v, flood %q", x.Verdict, x.Recipients[0].Flood)
+	}
+	monitor := testSettings(t, "mode = \"monitor\"\nstage = \"rcpt\"\n")
+	x = Explain(monitor, Envelope{Client: outsideClient()}, to, []byte(sampleBounce), ExplainOptions{Now: now})
+	if x.Verdict.Reason != TagMissing || x.Verdict.Stage != "eoh" || !strings.Contains(x.Verdict.Header, "class=unknown") {
+		t.Errorf("monitor: %+v", x.Verdict)
 	}
 }
 

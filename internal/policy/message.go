@@ -69,8 +69,10 @@ func (m *Message) Client() Client { return m.client }
 // send a megabyte.
 const maxKept = 8 << 10
 
-// Header shows the message one header field, name and value as received.
+// Header shows the message one header field, name and value as received. MTAs
+// take off the blank before the value, or do not.
 func (m *Message) Header(name, value string) {
+	value = strings.TrimLeft(value, " \t")
 	if m.Kind == OwnNotification {
 		m.outscatter.header(name, value)
 	}
