@@ -20,6 +20,7 @@ func htmlText(page []byte) []byte {
 		}
 		out = append(out, page[:open]...)
 		page = page[open:]
+		closes := bytes.HasPrefix(page, []byte("</"))
 		size, name, ok := cutTag(page)
 		if !ok {
 			out = append(out, '<')
@@ -28,6 +29,7 @@ func htmlText(page []byte) []byte {
 		}
 		page = page[size:]
 		switch {
+		case closes && !slices.Contains(breakingTags, name):
 		case name == "style" || name == "script" || name == "title":
 			page = skipTo(page, "</"+name)
 		case slices.Contains(breakingTags, name):
