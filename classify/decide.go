@@ -155,11 +155,12 @@ func (m *message) byStatus() Class {
 // byWords weighs what the words of header and notice speak for.
 func (m *message) byWords() Class {
 	f := &m.facts
+	spoken := f.score(string(Bounce), speaksDelay)
 	m.weighBounce()
 	bounce := f.score(string(Bounce), speaksDelay)
 	auto, virus := f.class(AutoReply), f.class(VirusNotice)
 	switch {
-	case m.isVirusNotice(virus) && virus > bounce && virus >= auto:
+	case m.isVirusNotice(virus) && virus > spoken && virus >= auto:
 		return VirusNotice
 	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2) && bounce >= f.class(Receipt):
 		return Bounce
@@ -178,6 +179,10 @@ func (m *message) byWords() Class {
 // weighBounce adds what speaks for a bounce besides phrases.
 func (m *message) weighBounce() {
 	f := &m.facts
+	if m.returned() && (f.class(AutoReply) == 0 || f.score(speaksDaemon) >= 2) {
+		f.add(string(Bounce), 3)
+		f.note("original", "returned to its author")
+	}
 	if f.machine() < 2 {
 		return
 	}
@@ -187,6 +192,10 @@ func (m *message) weighBounce() {
 	if answer := serverAnswer(m.raw[:min(len(m.raw), maxNotice)]); answer != "" {
 		f.add(string(Bounce), 1)
 		f.note("smtp-reply", answer)
+		if address := m.namesRecipient(); address != "" && m.refused() && (f.class(AutoReply) == 0 || f.score(speaksDaemon) >= 2) {
+			f.add(string(Bounce), 2)
+			f.note("recipient", address)
+		}
 	}
 	if looksLikeReport(m.raw) {
 		f.add(string(Bounce), 3)
@@ -217,7 +226,7 @@ func (m *message) weighRecipient() {
 // namesRecipient returns an address in the notice that is neither who it went to
 // nor who sent it, or "".
 func (m *message) namesRecipient() string {
-	to := addressOf(decodeValue(m.header.first("To"), ""))
+	to := m.reader()
 	from := addressOf(decodeValue(m.header.first("From"), ""))
 	for _, r := range recipientsOf(m.raw[:min(len(m.raw), maxNotice)], m.header, to) {
 		if to != "" && !strings.EqualFold(r.Final, from) {
@@ -252,12 +261,14 @@ func (m *message) isVirusNotice(points int) bool {
 // isBounce reports whether so many points make a bounce, given who sent it.
 func (m *message) isBounce(points int) bool {
 	f := &m.facts
-	fromList := f.list && f.score(speaksDaemon) < 2 && !f.null
+	fromList := f.list && f.score(speaksDaemon) < 2 && !f.null && !f.poster
 	switch {
 	case fromList && (f.answer || f.machine() == 0 && !m.isAbout()), f.score(speaksPerson) > 0:
 		return false
 	case fromList:
 		return points >= 7 && m.bounceProven()
+	case f.poster:
+		return points >= 3 && m.isAbout()
 	case f.ofDaemon():
 		return true // whatever it says, and in whatever language
 	case f.machine() >= 4:
@@ -275,6 +286,9 @@ func (m *message) isPlainBounce(points int) bool {
 	need := 6
 	if m.facts.answer {
 		need = 8
+	}
+	if m.facts.score(speaksGoods) == 0 && m.facts.titled >= 2 && m.returned() {
+		return true // in whatever language
 	}
 	return m.facts.score(speaksGoods) == 0 && points >= need && m.bounceProven() && m.isAbout()
 }

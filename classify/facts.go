@@ -19,6 +19,8 @@ type facts struct {
 	unknown    bool  // nothing tells the sender
 	list       bool  // list mail
 	answer     bool  // a reply or a forwarded message, by its subject
+	poster     bool  // from a list's software to somebody who wrote to the list
+	titled     int   // what speaks for a bounce in the header
 	reportType string
 	media      string
 	scores     scores
@@ -91,6 +93,8 @@ func (s *Scanner) gather() facts {
 	f.answer = isAnswer(s.header.first("Subject"))
 	s.count(&f, s.hits, nil)
 	f.list = f.class(List) >= 2
+	f.poster = strings.EqualFold(strings.TrimSpace(s.header.first("X-List-Administrivia")), "yes")
+	f.titled = f.score(string(Bounce), speaksDelay)
 	if f.media == "multipart/report" {
 		f.reportType = strings.ToLower(parameter(s.header.first("Content-Type"), "report-type"))
 		f.add(speaksMachine, 2)
@@ -189,13 +193,13 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 	}
 	topic := f.topic()
 	switch {
-	case f.null || f.score(speaksDaemon) > 0 || f.media == "multipart/report" || f.media == "text/calendar":
+	case f.null || f.poster || f.score(speaksDaemon) > 0 || f.media == "multipart/report" || f.media == "text/calendar":
 		return Maybe
 	case f.list && topic < 2:
 		return CannotBe
 	case f.answer && topic < 2 && f.machine() == 0:
 		return CannotBe
-	case topic > 0 || f.machine() >= 2 || f.machine() == 1 && s.header.has("In-Reply-To"):
+	case topic > 0 || f.machine() >= 2 || f.machine() == 1 && s.header.has("Auto-Submitted") || f.machine() == 1 && s.header.has("In-Reply-To"):
 		return Maybe
 	}
 	return CannotBe

@@ -11,7 +11,7 @@ type message struct {
 	parts  []part
 	notice int    // index of the part with the notice, -1 if there is none
 	text   []byte // the notice, folded, without the original
-	raw    []byte // the notice, decoded, without the original
+	raw    []byte // the notice as a reader sees it, decoded, without the original
 	status deliveryStatus
 	result Result
 }
@@ -68,6 +68,9 @@ func (m *message) takeOriginal() Original {
 		if part == m.notice && at >= 0 && m.parts[m.notice].media != "text/html" {
 			m.raw = m.raw[:at]
 		}
+		if m.parts[m.notice].media == "text/html" {
+			m.raw = htmlText(m.raw[:min(len(m.raw), 4*maxNotice)])
+		}
 	}
 	return o
 }
@@ -82,9 +85,6 @@ func (m *message) readNotice() {
 	}
 	p := &m.parts[m.notice]
 	text := m.raw[:min(len(m.raw), maxNotice)]
-	if p.media == "text/html" {
-		text = htmlText(m.raw[:min(len(m.raw), 4*maxNotice)])
-	}
 	text = toUTF8(p.charset(), text)
 	text = dropQuoted(text)
 	m.text = fold(nil, text[:min(len(text), maxNotice)])
@@ -100,7 +100,7 @@ const top = 40
 // counts reports whether a phrase found in the notice counts.
 func (m *message) counts(h hit) bool {
 	switch {
-	case m.facts.machine() >= 2, m.rules.rules[h.rule].Speaks == speaksGoods:
+	case m.facts.machine() >= 2, m.announced(h), m.rules.rules[h.rule].Speaks == speaksGoods:
 		return true
 	case m.rules.rules[h.rule].Speaks == string(Challenge):
 		return m.facts.class(Challenge) > 0 && (h.at < 5*top || h.at < 20*top && !m.facts.answer)
@@ -112,6 +112,22 @@ func (m *message) counts(h hit) bool {
 	}
 	// A colon announces somebody else's words.
 	return h.at < top && m.text[h.at-1] == '\n' && m.text[h.at-2] != ':' && !m.facts.list
+}
+
+// announced reports whether the header has said what a phrase found in the notice
+// says, or the notice brings its reader's own mail back.
+func (m *message) announced(h hit) bool {
+	f := &m.facts
+	if f.answer || f.list {
+		return false
+	}
+	switch speaks := m.rules.rules[h.rule].Speaks; speaks {
+	case string(Bounce), speaksDelay:
+		return f.titled >= 2 && f.machine() > 0 || m.returned()
+	case string(VirusNotice):
+		return f.stated[speaker(speaks)] > 0 && f.machine() > 0
+	}
+	return false
 }
 
 // dropQuoted returns text without lines quoted with ">": they are somebody
@@ -195,7 +211,7 @@ func (m *message) recipientsFromText() {
 			return
 		}
 	}
-	m.result.Recipients = recipientsOf(m.raw, m.header, addressOf(decodeValue(m.header.first("To"), "")))
+	m.result.Recipients = recipientsOf(m.raw, m.header, m.reader())
 }
 
 // textAction is what became of the original, by what a notice says in words.

@@ -42,7 +42,7 @@ func recipientsOf(notice []byte, header fields, own string) []Recipient {
 		}
 	}
 	if len(all) == 0 {
-		mentioned(notice, add)
+		mentioned(notice, domainOf(addressOf(decodeValue(header.first("From"), ""))), add)
 	}
 	describe(all, notice)
 	return all
@@ -50,8 +50,9 @@ func recipientsOf(notice []byte, header fields, own string) []Recipient {
 
 // mentioned calls add with the addresses that stand within the first lines of a
 // notice, as in "There was an error delivering your mail to <bob@example.net>.".
-// Those of whoever can be asked for help are left out.
-func mentioned(notice []byte, add func(address, rest string)) {
+// Those of whoever can be asked for help at the site that the notice comes from
+// are left out.
+func mentioned(notice []byte, site string, add func(address, rest string)) {
 	lines := lineReader{data: notice}
 	for range 40 {
 		line, ok := lines.next()
@@ -64,7 +65,7 @@ func mentioned(notice []byte, add func(address, rest string)) {
 		}
 		for token := range strings.FieldsFuncSeq(text, endsAddress) {
 			token = strings.TrimPrefix(strings.Trim(token, ".:'"), "mailto:")
-			if isAddress(token) && !isHelper(token) {
+			if isAddress(token) && !(isHelper(token) && sameSite(domainOf(token), site)) {
 				add(token, "")
 			}
 		}
@@ -78,6 +79,16 @@ func isHelper(address string) bool {
 		return true
 	}
 	return false
+}
+
+// domainOf returns what stands behind the @ of an address, in lower case.
+func domainOf(address string) string {
+	return strings.ToLower(address[strings.LastIndexByte(address, '@')+1:])
+}
+
+// sameSite reports whether one of two domains is, or is within, the other.
+func sameSite(a, b string) bool {
+	return a == b || strings.HasSuffix(a, "."+b) || strings.HasSuffix(b, "."+a)
 }
 
 // nextLine returns the line that comes next, as the explanation of a recipient
