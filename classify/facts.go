@@ -69,6 +69,11 @@ func (f *facts) ofDaemon() bool {
 	return f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list
 }
 
+// fromList reports whether list mail is all that it can be.
+func (f *facts) fromList() bool {
+	return f.list && f.score(speaksDaemon) < 2 && !f.null && !f.poster
+}
+
 // quiet reports whether nothing has spoken for any class.
 func (f *facts) quiet() bool {
 	return f.topic() == 0 && f.class(List) == 0 && f.score(speaksPerson, speaksGoods) == 0
@@ -179,17 +184,11 @@ var answerPrefixes = []string{
 
 // judgeHeader says whether the body has to be looked at.
 func (f *facts) judgeHeader(s *Scanner) Hint {
-	for _, r := range s.opts.Headers {
-		for _, v := range s.header.all(r.Header, 20) {
-			if r.Match.MatchString(decodeValue(v, s.charset)) {
-				f.note("rule", r.Header)
-				f.site = r.Class
-				if !r.Class.IsNotification() {
-					return CannotBe
-				}
-				return Maybe
-			}
+	if f.judgeBySite(s) {
+		if !f.site.IsNotification() {
+			return CannotBe
 		}
+		return Maybe
 	}
 	topic := f.topic()
 	switch {
@@ -203,6 +202,20 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 		return Maybe
 	}
 	return CannotBe
+}
+
+// judgeBySite looks for the first of the site's own rules that matches.
+func (f *facts) judgeBySite(s *Scanner) bool {
+	for _, r := range s.opts.Headers {
+		for _, v := range s.header.all(r.Header, 20) {
+			if r.Match.MatchString(decodeValue(v, s.charset)) {
+				f.note("rule", r.Header)
+				f.site = r.Class
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // dismissed is the result for a message whose header is enough.

@@ -13,6 +13,7 @@ type message struct {
 	text   []byte // the notice, folded, without the original
 	raw    []byte // the notice as a reader sees it, decoded, without the original
 	status deliveryStatus
+	back   bool // the original is its reader's own
 	result Result
 }
 
@@ -25,6 +26,7 @@ func (s *Scanner) judge() Result {
 	m.result.InReplyTo = answered(s.header.first("In-Reply-To"))
 	m.result.References = latest(messageIDs(s.header.first("References"), 2000), 100)
 	m.result.Original = m.takeOriginal()
+	m.back = m.returned()
 	m.readNotice()
 	m.readStatus()
 	m.result.Class = m.classify()
@@ -123,7 +125,7 @@ func (m *message) announced(h hit) bool {
 	}
 	switch speaks := m.rules.rules[h.rule].Speaks; speaks {
 	case string(Bounce), speaksDelay:
-		return f.titled >= 2 && f.machine() > 0 || m.returned()
+		return f.titled >= 2 && f.machine() > 0 || m.back
 	case string(VirusNotice):
 		return f.stated[speaker(speaks)] > 0 && f.machine() > 0
 	}

@@ -1,0 +1,137 @@
+package classify
+
+import "strings"
+
+// weighBounce adds what speaks for a bounce besides phrases.
+func (m *message) weighBounce() {
+	f := &m.facts
+	if m.back && m.mayReturn() {
+		f.add(string(Bounce), 3)
+		f.note("original", "returned to its author")
+	}
+	if f.machine() < 2 {
+		return
+	}
+	if f.media == "multipart/report" && (f.reportType == "delivery-status" || f.reportType == "") {
+		f.add(string(Bounce), 2)
+	}
+	if looksLikeReport(m.raw) {
+		f.add(string(Bounce), 3)
+		f.note("structure", "delivery-status in the text")
+	}
+	m.weighReply()
+	m.weighOriginal()
+	if f.null && f.score(speaksDaemon) >= 2 && f.quiet() {
+		m.weighRecipient()
+	}
+}
+
+// mayReturn reports whether nothing but a bounce is known to bring an original
+// back: automatic replies do so, too.
+func (m *message) mayReturn() bool {
+	return m.facts.class(AutoReply) == 0 || m.facts.score(speaksDaemon) >= 2
+}
+
+// weighReply takes an SMTP reply in the notice for a hint, and for more if it is
+// about somebody.
+func (m *message) weighReply() {
+	answer := serverAnswer(m.raw[:min(len(m.raw), maxNotice)])
+	if answer == "" {
+		return
+	}
+	f := &m.facts
+	f.add(string(Bounce), 1)
+	f.note("smtp-reply", answer)
+	if !m.mayReturn() || !m.refused() {
+		return
+	}
+	if address := m.namesRecipient(); address != "" {
+		f.add(string(Bounce), 2)
+		f.note("recipient", address)
+	}
+}
+
+// weighOriginal takes an original for a sign, by who sends it.
+func (m *message) weighOriginal() {
+	f, o := &m.facts, &m.result.Original
+	if (o.Extent == Full || o.Extent == Headers) && f.score(speaksDaemon) > 0 {
+		f.add(string(Bounce), 1)
+		f.note("original", o.Where)
+	}
+	if o.Where == InPart && f.null && f.class(AutoReply) == 0 {
+		f.add(string(Bounce), 2)
+		f.note("original", InPart)
+	}
+}
+
+// weighRecipient takes the notice of a mail system in words that no rule knows
+// for a bounce if it names somebody else's address.
+func (m *message) weighRecipient() {
+	if address := m.namesRecipient(); address != "" {
+		m.facts.add(string(Bounce), 1)
+		m.facts.note("recipient", address)
+	}
+}
+
+// namesRecipient returns an address in the notice that is neither who it went to
+// nor who sent it, or "".
+func (m *message) namesRecipient() string {
+	to := m.reader()
+	from := addressOf(decodeValue(m.header.first("From"), ""))
+	for _, r := range recipientsOf(m.raw[:min(len(m.raw), maxNotice)], m.header, to) {
+		if to != "" && !strings.EqualFold(r.Final, from) {
+			return r.Final
+		}
+	}
+	return ""
+}
+
+// isAbout reports whether the notice shows what it is about: an original, a
+// recipient, or what a server answered. Spam that looks like a bounce, and
+// notices of shops, do not.
+func (m *message) isAbout() bool {
+	return m.result.Original.Extent != None || m.namesRecipient() != "" || serverAnswer(m.raw[:min(len(m.raw), maxNotice)]) != ""
+}
+
+// isBounce reports whether so many points make a bounce, given who sent it.
+func (m *message) isBounce(points int) bool {
+	f := &m.facts
+	switch {
+	case f.score(speaksPerson) > 0 || m.poses():
+		return false
+	case f.fromList():
+		return points >= 7 && m.bounceProven() && !f.answer && (f.machine() > 0 || m.isAbout())
+	case f.poster:
+		return points >= 3 && m.isAbout()
+	case f.ofDaemon():
+		return true // whatever it says, and in whatever language
+	case f.machine() >= 4:
+		return points >= 1
+	case f.null:
+		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
+	case f.machine() >= 2:
+		return points >= 3 && (f.score(speaksDaemon) >= proof || m.bounceProven() || m.isAbout())
+	}
+	return m.isPlainBounce(points)
+}
+
+// isPlainBounce is isBounce for what a person may have sent.
+func (m *message) isPlainBounce(points int) bool {
+	need := 6
+	if m.facts.answer {
+		need = 8
+	}
+	if m.facts.score(speaksGoods) > 0 {
+		return false
+	}
+	if m.facts.titled >= 2 && m.back {
+		return true // in whatever language
+	}
+	return points >= need && m.bounceProven() && m.isAbout()
+}
+
+// bounceProven reports whether the words of the notice prove a bounce: a subject
+// is soon quoted.
+func (m *message) bounceProven() bool {
+	return m.facts.proven(string(Bounce)) || m.facts.proven(speaksDelay)
+}
