@@ -25,7 +25,7 @@ func (m *message) poses() bool {
 }
 
 // links reports whether the notice has links to the web, and whether one is made
-// for its reader: with his address in it.
+// for its reader: in a page, with his address in it.
 func (m *message) links() (web, own bool) {
 	if m.notice < 0 {
 		return false, false
@@ -35,7 +35,7 @@ func (m *message) links() (web, own bool) {
 		if p := &m.parts[i]; i == m.notice || p.media == "text/html" {
 			text := p.decoded()
 			w, o := linksIn(text[:min(len(text), 4*maxNotice)], reader)
-			web, own = web || w, own || o
+			web, own = web || w, own || o && p.media == "text/html"
 		}
 	}
 	return web, own
@@ -44,7 +44,8 @@ func (m *message) links() (web, own bool) {
 // maxLinks is how many links of a notice are looked at.
 const maxLinks = 200
 
-// linksIn is links for a single text.
+// linksIn is links for a single text. Pages that explain SPF are made for a
+// sender, too: servers name them in replies.
 func linksIn(text []byte, reader string) (web, own bool) {
 	for range maxLinks {
 		at := bytes.Index(text, []byte("://"))
@@ -56,7 +57,7 @@ func linksIn(text []byte, reader string) (web, own bool) {
 		if end := bytes.IndexAny(link, "\"'<> \t\r\n"); end >= 0 {
 			link = link[:end]
 		}
-		if reader != "" && strings.Contains(strings.ReplaceAll(strings.ToLower(string(link)), "%40", "@"), reader) {
+		if reader != "" && !bytes.Contains(link, []byte("spf")) && strings.Contains(strings.ReplaceAll(strings.ToLower(string(link)), "%40", "@"), reader) {
 			return true, true
 		}
 	}
