@@ -109,6 +109,8 @@ func (m *message) isBounce(points int) bool {
 		return points >= 1
 	case f.null:
 		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
+	case f.machine() >= 2 && f.answer:
+		return points >= 3 && m.isAbout() // postmasters answer, too
 	case f.machine() >= 2:
 		return points >= 3 && (f.score(speaksDaemon) >= proof || m.bounceProven() || m.isAbout())
 	}
@@ -126,6 +128,9 @@ func (m *message) isPlainBounce(points int) bool {
 	}
 	if m.facts.titled >= 2 && m.back {
 		return true // in whatever language
+	}
+	if m.facts.titled >= proof && m.result.Original.Extent == Full && !hasText(m.raw) {
+		return true // a subject, and below it nothing but the original
 	}
 	return points >= need && m.bounceProven() && m.isAbout()
 }

@@ -10,8 +10,8 @@ import (
 // to: only what could not be delivered returns to its author, whatever language
 // the notice is in.
 func (m *message) returned() bool {
-	o := &m.result.Original
-	if m.facts.answer || o.Extent != Full && o.Extent != Headers {
+	f, o := &m.facts, &m.result.Original
+	if f.answer && !f.poster && !f.null && f.score(speaksDaemon) == 0 || o.Extent != Full && o.Extent != Headers {
 		return false
 	}
 	to := m.reader()
