@@ -105,16 +105,24 @@ func (m *message) isBounce(points int) bool {
 		return points >= 3 && m.isAbout()
 	case f.ofDaemon():
 		return true // whatever it says, and in whatever language
+	case f.null || f.machine() >= 2:
+		return m.isMachineBounce(points)
+	}
+	return m.isPlainBounce(points)
+}
+
+// isMachineBounce is isBounce for what no person seems to have sent.
+func (m *message) isMachineBounce(points int) bool {
+	f := &m.facts
+	switch {
 	case f.machine() >= 4:
 		return points >= 1
 	case f.null:
 		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
-	case f.machine() >= 2 && f.answer:
-		return points >= 3 && m.isAbout() // postmasters answer, too
-	case f.machine() >= 2:
-		return points >= 3 && (f.score(speaksDaemon) >= proof || m.bounceProven() || m.isAbout())
+	case f.answer: // postmasters answer, too
+		return points >= 3 && m.isAbout()
 	}
-	return m.isPlainBounce(points)
+	return points >= 3 && (f.score(speaksDaemon) >= proof || m.bounceProven() || m.isAbout())
 }
 
 // isPlainBounce is isBounce for what a person may have sent.
