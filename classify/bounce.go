@@ -117,6 +117,8 @@ func (m *message) isMachineBounce(points int) bool {
 	switch {
 	case f.machine() >= 4:
 		return points >= 1
+	case f.null && f.score(speaksGoods) > 0 && f.score(speaksDaemon) == 0:
+		return points >= 3 && m.result.Original.Extent != None
 	case f.null:
 		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
 	case f.answer: // postmasters answer, too
@@ -134,10 +136,10 @@ func (m *message) isPlainBounce(points int) bool {
 	if m.facts.score(speaksGoods) > 0 {
 		return false
 	}
-	if m.facts.titled >= 2 && m.back {
+	if m.facts.titled() >= 2 && m.back {
 		return true // in whatever language
 	}
-	if m.facts.titled >= proof && m.result.Original.Extent == Full && !hasText(m.raw) {
+	if m.facts.titled() >= proof && m.result.Original.Extent == Full && !hasText(m.raw) {
 		return true // a subject, and below it nothing but the original
 	}
 	return points >= need && m.bounceProven() && m.isAbout()

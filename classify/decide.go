@@ -61,7 +61,7 @@ func hasAnySuffix(s string, suffixes ...string) bool {
 func (m *message) byCalendar() Class {
 	for i := range m.parts {
 		p := &m.parts[i]
-		if p.media != "text/calendar" && p.media != "application/ics" {
+		if p.media != "text/calendar" && p.media != "application/ics" && !strings.HasSuffix(strings.ToLower(p.fileName()), ".ics") {
 			continue
 		}
 		method := strings.ToUpper(parameter(p.header.first("Content-Type"), "method"))
@@ -186,7 +186,7 @@ func (m *message) isVirusNotice(points int) bool {
 	case f.list || f.answer:
 		return false
 	case f.machine() == 1:
-		return points >= 6
+		return points >= 6 && (f.proven(string(VirusNotice)) || m.isAbout())
 	}
 	return points >= 8
 }

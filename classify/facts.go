@@ -14,13 +14,13 @@ func speaker(name string) int { return slices.Index(speakers, name) }
 // facts are what the header of a message tells.
 type facts struct {
 	hint       Hint
-	site       Class // what a rule of the site's own says
-	null       bool  // null sender
-	unknown    bool  // nothing tells the sender
-	list       bool  // list mail
-	answer     bool  // a reply or a forwarded message, by its subject
-	poster     bool  // from a list's software to somebody who wrote to the list
-	titled     int   // what speaks for a bounce in the header
+	site       Class  // what a rule of the site's own says
+	null       bool   // null sender
+	unknown    bool   // nothing tells the sender
+	list       bool   // list mail
+	answer     bool   // a reply or a forwarded message, by its subject
+	poster     bool   // from a list's software to somebody who wrote to the list
+	headed     scores // those of the header
 	reportType string
 	media      string
 	scores     scores
@@ -69,6 +69,11 @@ func (f *facts) ofDaemon() bool {
 	return f.score(speaksDaemon) >= proof && (f.null || f.unknown) && !f.list
 }
 
+// titled is how much the header speaks for a bounce.
+func (f *facts) titled() int {
+	return f.headed[speaker(string(Bounce))] + f.headed[speaker(speaksDelay)]
+}
+
 // fromList reports whether list mail is all that it can be.
 func (f *facts) fromList() bool {
 	return f.list && f.score(speaksDaemon) < 2 && !f.null && !f.poster
@@ -99,7 +104,7 @@ func (s *Scanner) gather() facts {
 	s.count(&f, s.hits, nil)
 	f.list = f.class(List) >= 2
 	f.poster = strings.EqualFold(strings.TrimSpace(s.header.first("X-List-Administrivia")), "yes")
-	f.titled = f.score(string(Bounce), speaksDelay)
+	f.headed = f.scores
 	if f.media == "multipart/report" {
 		f.reportType = strings.ToLower(parameter(s.header.first("Content-Type"), "report-type"))
 		f.add(speaksMachine, 2)

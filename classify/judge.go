@@ -125,9 +125,9 @@ func (m *message) announced(h hit) bool {
 	}
 	switch speaks := m.rules.rules[h.rule].Speaks; speaks {
 	case string(Bounce), speaksDelay:
-		return f.titled >= 2 && f.machine() > 0 || m.back
+		return f.titled() >= 2 && f.machine() > 0 || m.back
 	case string(VirusNotice):
-		return f.stated[speaker(speaks)] > 0 && f.machine() > 0
+		return f.headed[speaker(speaks)] >= 2 && f.machine() > 0
 	}
 	return false
 }
