@@ -19,9 +19,8 @@ func (m *message) weighBounce() {
 		f.add(string(Bounce), 3)
 		f.note("structure", "delivery-status in the text")
 	}
-	m.weighReply()
 	m.weighOriginal()
-	if f.null && f.score(speaksDaemon) >= 2 && f.quiet() {
+	if !m.weighReply() && f.score(speaksDaemon) >= 2 && f.onlyBounce() {
 		m.weighRecipient()
 	}
 }
@@ -33,22 +32,22 @@ func (m *message) mayReturn() bool {
 }
 
 // weighReply takes an SMTP reply in the notice for a hint, and for more if it is
-// about somebody.
-func (m *message) weighReply() {
+// about somebody: that it reports.
+func (m *message) weighReply() bool {
 	answer := serverAnswer(m.raw[:min(len(m.raw), maxNotice)])
 	if answer == "" {
-		return
+		return false
 	}
 	f := &m.facts
 	f.add(string(Bounce), 1)
 	f.note("smtp-reply", answer)
-	if !m.mayReturn() || !m.refused() {
-		return
+	address := m.namesRecipient()
+	if address == "" || !m.mayReturn() || !m.refused() {
+		return false
 	}
-	if address := m.namesRecipient(); address != "" {
-		f.add(string(Bounce), 2)
-		f.note("recipient", address)
-	}
+	f.add(string(Bounce), 2)
+	f.note("recipient", address)
+	return true
 }
 
 // weighOriginal takes an original for a sign, by who sends it.
@@ -64,8 +63,8 @@ func (m *message) weighOriginal() {
 	}
 }
 
-// weighRecipient takes the notice of a mail system in words that no rule knows
-// for a bounce if it names somebody else's address.
+// weighRecipient takes it for a hint that the notice of a mail system names
+// somebody else's address.
 func (m *message) weighRecipient() {
 	if address := m.namesRecipient(); address != "" {
 		m.facts.add(string(Bounce), 1)
@@ -76,6 +75,14 @@ func (m *message) weighRecipient() {
 // namesRecipient returns an address in the notice that is neither who it went to
 // nor who sent it, or "".
 func (m *message) namesRecipient() string {
+	if m.named == nil {
+		address := m.findRecipient()
+		m.named = &address
+	}
+	return *m.named
+}
+
+func (m *message) findRecipient() string {
 	to := m.reader()
 	from := addressOf(decodeValue(m.header.first("From"), ""))
 	for _, r := range recipientsOf(m.raw[:min(len(m.raw), maxNotice)], m.header, to) {

@@ -79,9 +79,10 @@ func (f *facts) fromList() bool {
 	return f.list && f.score(speaksDaemon) < 2 && !f.null && !f.poster
 }
 
-// quiet reports whether nothing has spoken for any class.
-func (f *facts) quiet() bool {
-	return f.topic() == 0 && f.class(List) == 0 && f.score(speaksPerson, speaksGoods) == 0
+// onlyBounce reports whether nothing speaks against a bounce.
+func (f *facts) onlyBounce() bool {
+	return !f.fromList() && f.score(string(AutoReply), string(Challenge), string(Receipt), string(Report), string(Calendar),
+		string(VirusNotice), speaksPerson, speaksGoods) == 0
 }
 
 // topic is the most that speaks for one class of notification.

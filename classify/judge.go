@@ -13,7 +13,8 @@ type message struct {
 	text   []byte // the notice, folded, without the original
 	raw    []byte // the notice as a reader sees it, decoded, without the original
 	status deliveryStatus
-	back   bool // the original is its reader's own
+	back   bool    // the original is its reader's own
+	named  *string // what namesRecipient found
 	result Result
 }
 
