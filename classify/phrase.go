@@ -83,6 +83,7 @@ const maxHits = 64
 // each once.
 func (m *matcher) find(hits []hit, text []byte) []hit {
 	first := len(hits)
+	var later ahead
 	for _, rule := range m.always {
 		hits = append(hits, hit{rule, 0, len(text), excerpt(text)})
 	}
@@ -95,6 +96,9 @@ func (m *matcher) find(hits []hit, text []byte) []hit {
 			continue
 		}
 		for _, p := range m.index[[minKey]byte(text[i:])] {
+			if !later.near(p, text, i) {
+				continue
+			}
 			end := p.match(text, i)
 			if end < 0 || len(hits)-first >= maxHits || containsRule(hits[first:], p.rule) {
 				continue
@@ -167,6 +171,42 @@ func matchAt(text []byte, i int, part []byte) int {
 		}
 	}
 	return i + len(part)
+}
+
+// ahead knows how far second parts of phrases were looked for in a text, by rule,
+// so that a word on every line costs no more than one.
+type ahead map[int]sight
+
+// sight is where a part stands, or up to where it does not begin.
+type sight struct {
+	at    int
+	found bool
+}
+
+// near reports whether the second part of p, if it has one, stands within reach
+// of its first, should that be at i. Places have to be asked about in order.
+func (a *ahead) near(p phrase, text []byte, i int) bool {
+	if len(p.parts) < 2 {
+		return true
+	}
+	from := matchAt(text, i, p.parts[0])
+	if from < 0 {
+		return false
+	}
+	last := (*a)[p.rule]
+	if !last.found || last.at < from {
+		last = sight{from + reach + 1, false}
+		begin := max(from, (*a)[p.rule].at)
+		limit := min(len(text), from+reach+len(p.parts[1]))
+		if end := matchWithin(text[:limit], begin, p.parts[1]); end >= 0 {
+			last = sight{end - len(p.parts[1]), true}
+		}
+		if *a == nil {
+			*a = ahead{}
+		}
+		(*a)[p.rule] = last
+	}
+	return last.found && last.at <= from+reach
 }
 
 func matchWithin(text []byte, from int, part []byte) int {
