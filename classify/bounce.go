@@ -137,8 +137,11 @@ func (m *message) isMachineBounce(points int) bool {
 // isPlainBounce is isBounce for what a person may have sent.
 func (m *message) isPlainBounce(points int) bool {
 	need := 6
-	if m.facts.answer {
+	switch {
+	case m.facts.answer:
 		need = 8
+	case m.facts.score(speaksDaemon) > 0:
+		need = 4
 	}
 	if m.facts.score(speaksGoods) > 0 {
 		return false
