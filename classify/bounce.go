@@ -61,6 +61,10 @@ func (m *message) weighOriginal() {
 		f.add(string(Bounce), 2)
 		f.note("original", InPart)
 	}
+	if !m.back && m.mayReturn() && m.namesOwn() {
+		f.add(string(Bounce), 2)
+		f.note("original", o.MessageID)
+	}
 }
 
 // weighRecipient takes it for a hint that the notice of a mail system names

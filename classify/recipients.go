@@ -13,7 +13,7 @@ const maxFailedLines = 200
 func recipientsOf(notice []byte, header fields, own string) []Recipient {
 	var all []Recipient
 	add := func(address, rest string) {
-		if !isAddress(address) || strings.EqualFold(address, own) || len(all) >= maxRecipients || isDaemon(address) {
+		if !isAddress(address) || strings.EqualFold(untagged(address), own) || len(all) >= maxRecipients || isDaemon(address) {
 			return
 		}
 		for _, r := range all {

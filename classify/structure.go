@@ -18,18 +18,40 @@ func (m *message) returned() bool {
 	if to == "" || strings.EqualFold(to, addressOf(decodeValue(m.header.first("From"), ""))) {
 		return false
 	}
-	return strings.EqualFold(to, addressOf(o.From)) || strings.EqualFold(to, o.ReturnPath)
+	return strings.EqualFold(to, untagged(addressOf(o.From))) || strings.EqualFold(to, untagged(o.ReturnPath))
 }
 
-// reader returns the address that the notice went to, or "".
+// namesOwn reports whether the notice names a message-id of its reader's site.
+func (m *message) namesOwn() bool {
+	site := domainOf(strings.Trim(m.result.Original.MessageID, "<>"))
+	return site != "" && !m.facts.answer && sameSite(site, domainOf(m.reader()))
+}
+
+// reader returns the address that the notice went to, without a tag, or "".
 func (m *message) reader() string {
 	if to := addressOf(decodeValue(m.header.first("To"), "")); to != "" {
-		return to
+		return untagged(to)
 	}
 	if e := m.opts.Envelope; e != nil && len(e.Recipients) == 1 {
-		return e.Recipients[0]
+		return untagged(e.Recipients[0])
 	}
 	return ""
+}
+
+// untagged returns an address without the tag of BATV, as in
+// "prvs=0123456789=user@example.com" (draft-levine-smtp-batv, section 3) and
+// "user+prvs=0123456789@example.com".
+func untagged(address string) string {
+	local := localPart(address)
+	if rest, ok := strings.CutPrefix(local, "prvs="); ok {
+		if tag, _, ok := strings.Cut(rest, "="); ok {
+			return address[len("prvs=")+len(tag)+1:]
+		}
+	}
+	if plain, _, ok := strings.Cut(local, "+prvs="); ok {
+		return plain + "@" + domainOf(address)
+	}
+	return address
 }
 
 // refused reports whether the notice quotes a server that did not take mail: an
