@@ -18,6 +18,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtaconf"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 func newCheckCommand(s *site) *cobra.Command {
@@ -94,7 +95,7 @@ func plural(n int, what string) string {
 }
 
 func (c *checkup) problem(err error) {
-	for _, e := range flatten(err) {
+	for _, e := range problem.Each(err) {
 		c.problems++
 		fmt.Fprintf(c.out, "problem: %v\n", e)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/classify"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 func newClassifyCommand() *cobra.Command {
@@ -61,7 +62,7 @@ func reportEach(stderr io.Writer, err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, e := range flatten(err) {
+	for _, e := range problem.Each(err) {
 		fmt.Fprintf(stderr, "backscatter-milter: error: %v\n", e)
 	}
 	return true

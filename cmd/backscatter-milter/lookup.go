@@ -13,6 +13,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 func newLookupCommand(s *site) *cobra.Command {
@@ -34,7 +35,7 @@ func newLookupCommand(s *site) *cobra.Command {
 				return err
 			}
 			if len(cfg.DNSBL) == 0 {
-				return hintError{errors.New("no zone is configured"), "write a [[dnsbl]] table"}
+				return problem.WithHint(errors.New("no zone is configured"), "write a [[dnsbl]] table")
 			}
 			return lookUp(cmd, cfg, addrs, asJSON)
 		},

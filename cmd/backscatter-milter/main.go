@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 // version is set when a release is built.
@@ -115,14 +117,6 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// hintError is an error with a line that says how to mend it.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e hintError) Unwrap() error { return e.error }
-
 // errSilent ends a command with exitProblems when its output has said all.
 var errSilent = errors.New("problems found")
 
@@ -135,12 +129,11 @@ func report(stderr io.Writer, err error) int {
 	case errors.Is(err, errSilent):
 		return exitProblems
 	}
-	for _, e := range flatten(err) {
+	for _, e := range problem.Each(err) {
 		fmt.Fprintf(stderr, "backscatter-milter: error: %v\n", e)
 	}
-	var h hintError
-	if errors.As(err, &h) {
-		fmt.Fprintf(stderr, "hint: %s\n", h.hint)
+	if hint := problem.Hint(err); hint != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", hint)
 	}
 	var u usageError
 	if errors.As(err, &u) {
@@ -148,17 +141,4 @@ func report(stderr io.Writer, err error) int {
 		return exitUsage
 	}
 	return exitProblems
-}
-
-// flatten lists the errors that were joined into one.
-func flatten(err error) []error {
-	many, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range many.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 // openLedger opens the record of what was sent. Where the store cannot be had
@@ -60,7 +61,7 @@ func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 	if cfg.Origin.DKIM {
 		keys, err := dkim.ReadKeys(cfg.Origin.DKIMKeys)
 		if err != nil {
-			return nil, hintError{err, "origin.dkim_keys names files that hold a key's DNS record"}
+			return nil, problem.WithHint(err, "origin.dkim_keys names files that hold a key's DNS record")
 		}
 		resolvers, err := originResolvers(cfg)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 	"github.com/backscatter-milter/backscatter-milter/milter"
 )
 
@@ -52,9 +53,9 @@ func (s *site) call(ctx context.Context, verb string, args, result any) error {
 	err = control.Client{Path: path, Now: time.Now}.Call(ctx, verb, args, result)
 	switch {
 	case errors.Is(err, control.ErrNoDaemon):
-		return hintError{err, "if it runs, give the same --config and --state as it has; start it with: backscatter-milter serve"}
+		return problem.WithHint(err, "if it runs, give the same --config and --state as it has; start it with: backscatter-milter serve")
 	case errors.Is(err, fs.ErrPermission):
-		return hintError{err, "only root and the daemon's own user may ask it"}
+		return problem.WithHint(err, "only root and the daemon's own user may ask it")
 	}
 	return err
 }
@@ -70,7 +71,7 @@ func (d *daemon) reload() (control.Reloaded, error) {
 	next, judge, err := d.load()
 	if err != nil {
 		log := d.journal.Log()
-		for _, e := range flatten(err) {
+		for _, e := range problem.Each(err) {
 			r.Errors = append(r.Errors, e.Error())
 			log.Error("not reloaded, the settings from before are in force", "error", e)
 		}

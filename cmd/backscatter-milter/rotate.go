@@ -11,6 +11,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 // announceTime is how long the next key only verifies, so that every host has
@@ -65,9 +66,9 @@ func newRotateCommand(s *site, named *string) *cobra.Command {
 func rotateError(err error) error {
 	switch {
 	case errors.Is(err, batv.ErrAnnounced):
-		return hintError{err, "to have it sign earlier: backscatter-milter keys rotate --now"}
+		return problem.WithHint(err, "to have it sign earlier: backscatter-milter keys rotate --now")
 	case errors.Is(err, fs.ErrNotExist):
-		return hintError{err, "make a key file with: backscatter-milter keys init"}
+		return problem.WithHint(err, "make a key file with: backscatter-milter keys init")
 	}
 	return err
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 	"github.com/backscatter-milter/backscatter-milter/milter"
 )
 
@@ -200,11 +201,11 @@ func listenControl(s *site, cfg *config.Config) (net.Listener, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, hintError{fmt.Errorf("control socket: %w", err), "name another folder with --state, or another path under [admin] control"}
+		return nil, problem.WithHint(fmt.Errorf("control socket: %w", err), "name another folder with --state, or another path under [admin] control")
 	}
 	l, err := control.Listen(path)
 	if errors.Is(err, control.ErrInUse) {
-		err = hintError{err, "a second daemon needs a state folder of its own: name one with --state"}
+		err = problem.WithHint(err, "a second daemon needs a state folder of its own: name one with --state")
 	}
 	return l, err
 }
@@ -219,10 +220,10 @@ func openKeys(s *site, cfg *config.Config, known *knowledge, log *maillog.Log) (
 		return keys, path, err
 	}
 	if until := known.abroad(known.now()); !until.IsZero() {
-		return nil, "", hintError{
+		return nil, "", problem.WithHint(
 			fmt.Errorf("the key file %s is gone, and mail signed with its keys may bounce until %s: a new file would make forgeries of genuine bounces", path, until.UTC().Format(time.DateOnly)),
 			"bring it back from a backup or from another host of this site; to do without: backscatter-milter keys init",
-		}
+		)
 	}
 	keys, err = s.createKeys(path, known.now())
 	if errors.Is(err, fs.ErrExist) { // another daemon has just made it
@@ -230,7 +231,7 @@ func openKeys(s *site, cfg *config.Config, known *knowledge, log *maillog.Log) (
 		return keys, path, err
 	}
 	if err != nil {
-		return nil, "", hintError{fmt.Errorf("cannot make a key file: %w", err), "name another folder with --state"}
+		return nil, "", problem.WithHint(fmt.Errorf("cannot make a key file: %w", err), "name another folder with --state")
 	}
 	log.Info("made a key file, keep it: bounces to mail signed with a lost key cannot be told from forgeries", "file", path)
 	return keys, path, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 const (
@@ -57,7 +58,7 @@ func (s *site) state() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", hintError{fmt.Errorf("no folder for keys: %w", err), "name one with --state"}
+		return "", problem.WithHint(fmt.Errorf("no folder for keys: %w", err), "name one with --state")
 	}
 	return filepath.Join(home, ".local", "state", "backscatter-milter"), nil
 }
@@ -84,7 +85,7 @@ func (s *site) inState(name string) (string, error) {
 func (s *site) keys(path string) (*batv.Keyring, error) {
 	ring, err := batv.LoadKeys(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, hintError{err, "make a key file with: backscatter-milter keys init"}
+		return nil, problem.WithHint(err, "make a key file with: backscatter-milter keys init")
 	}
 	return ring, err
 }

@@ -31,6 +31,7 @@ var rules = []rule{
 	{pkg: "internal/spf", may: []string{"internal/dnsquery"}},
 	{pkg: "internal/mtatest", tests: []string{"milter", "config", "internal/policy"}},
 	{pkg: "internal/arch"},
+	{pkg: "internal/problem", never: append([]string{"os"}, network...)},
 	{pkg: "examples", never: append([]string{"os"}, network...)},
 	{pkg: "internal/manual", may: []string{"config"}, tests: []string{"examples"}, never: append([]string{"os"}, network...)},
 
@@ -75,7 +76,7 @@ var rules = []rule{
 			"batv", "classify", "config", "examples", "milter",
 			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal", "internal/ledger",
 			"internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
-			"internal/probe", "internal/shared", "internal/spf", "internal/store",
+			"internal/probe", "internal/problem", "internal/shared", "internal/spf", "internal/store",
 		},
 	},
 }
