@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
@@ -65,7 +66,7 @@ listen = ""
 		clock:  &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)},
 		memory: &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})},
 	}
-	if c.daemon, err = newDaemon(&site{stateDir: dir}, cfg, "test.toml", newJournal(io.Discard, cfg.Log), c.clock.now); err != nil {
+	if c.daemon, err = newDaemon(&site{stateDir: dir}, cfg, "test.toml", maillog.NewLive(io.Discard, cfg.Log), c.clock.now); err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)

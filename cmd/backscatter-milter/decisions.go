@@ -65,7 +65,7 @@ func (d *daemon) blocks() []admin.Block {
 		key := strings.TrimPrefix(h.Name, h.Kind.String()+" ")
 		switch {
 		case strings.Contains(key, "@"):
-			key = d.journal.Log().Address(key)
+			key = d.live.Log().Address(key)
 		case h.Subject != "":
 			key = strings.Fields(key)[0] + ": " + h.Subject
 		}

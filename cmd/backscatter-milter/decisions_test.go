@@ -15,6 +15,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
@@ -61,7 +62,7 @@ func TestDecided(t *testing.T) {
 	for i := range to {
 		to[i] = fmt.Sprintf("user%d@example.com", i)
 	}
-	d.add(policy.Record{ID: "RUN-1", To: to, Verdict: policy.Verdict{Reason: policy.TagMissing, Action: config.ActionReject, Enforced: true}}, k.journal.Log())
+	d.add(policy.Record{ID: "RUN-1", To: to, Verdict: policy.Verdict{Reason: policy.TagMissing, Action: config.ActionReject, Enforced: true}}, k.live.Log())
 	clear(to)
 	d.Flush()
 	got := d.Find(decisions.Query{}).Entries
@@ -94,7 +95,7 @@ func TestShownBlocks(t *testing.T) {
 	if got := keys(); got != "client 192.0.2.0/24;recipient alice@example.com;" && got != "recipient alice@example.com;client 192.0.2.0/24;" {
 		t.Errorf("blocked: %s", got)
 	}
-	c.journal.set(config.Log{Privacy: config.PrivacyDomain})
+	c.daemon.live.Set(config.Log{Privacy: config.PrivacyDomain})
 	if got := keys(); strings.Contains(got, "alice") || !strings.Contains(got, "recipient example.com;") {
 		t.Errorf("blocked: %s", got)
 	}
@@ -106,7 +107,7 @@ func TestDigestPeriod(t *testing.T) {
 	d := k.openDecided(readWrite)
 	defer d.Close()
 	add := func(reason policy.Reason, action config.Action, enforced bool) {
-		d.add(policy.Record{Verdict: policy.Verdict{Reason: reason, Action: action, Enforced: enforced}, To: []string{"alice@example.com"}}, k.journal.Log())
+		d.add(policy.Record{Verdict: policy.Verdict{Reason: reason, Action: action, Enforced: enforced}, To: []string{"alice@example.com"}}, k.live.Log())
 		d.Flush()
 	}
 	add(policy.TagMissing, config.ActionReject, true)
@@ -143,10 +144,10 @@ func TestDigestPeriod(t *testing.T) {
 // What the journal adds to a verdict in the reply path.
 func BenchmarkVerdict(b *testing.B) {
 	cfg := config.Default()
-	j := newJournal(io.Discard, cfg.Log)
-	k := openKnowledge(&site{stateDir: b.TempDir()}, cfg, j, time.Now, func(string, error) {}, readWrite)
+	live := maillog.NewLive(io.Discard, cfg.Log)
+	k := openKnowledge(&site{stateDir: b.TempDir()}, cfg, live, time.Now, func(string, error) {}, readWrite)
 	defer k.close()
-	o := observer{journal: j, metrics: metrics.New("test"), known: k, decided: k.openDecided(readWrite)}
+	o := observer{live: live, metrics: metrics.New("test"), known: k, decided: k.openDecided(readWrite)}
 	defer o.decided.Close()
 	r := policy.Record{
 		ID: "MWQX1K2P-1F", QueueID: "4TabcD99999", Client: netip.MustParseAddr("192.0.2.25"), To: []string{"alice@example.com"},
@@ -157,7 +158,7 @@ func BenchmarkVerdict(b *testing.B) {
 		for b.Loop() {
 			o.metrics.Verdict(r)
 			o.known.judged(r.Verdict)
-			o.journal.Log().Verdict(r)
+			o.live.Log().Verdict(r)
 		}
 	})
 	b.Run("and-journal", func(b *testing.B) {

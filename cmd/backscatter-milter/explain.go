@@ -14,6 +14,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
@@ -190,7 +191,7 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	known := openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(string, error) {}, readOnly)
+	known := openKnowledge(s, cfg, maillog.NewLive(io.Discard, cfg.Log), time.Now, func(string, error) {}, readOnly)
 	if keys != nil {
 		known.take(keys)
 	}

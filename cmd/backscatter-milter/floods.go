@@ -11,6 +11,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 )
 
@@ -18,12 +19,12 @@ import (
 const sweepEvery = 5 * time.Second
 
 // newFloods makes what counts floods.
-func newFloods(cfg *config.Config, j *journal, m *metrics.Metrics, now func() time.Time) *flood.Flood {
+func newFloods(cfg *config.Config, live *maillog.Live, m *metrics.Metrics, now func() time.Time) *flood.Flood {
 	return flood.New(flood.Options{Rules: floodRules(cfg), Now: now, Report: func(c flood.Change) {
 		if c.Kind == flood.BySender && c.Event == flood.SurgeBegan {
 			m.ProvenAlarm()
 		}
-		j.Log().Flood(c)
+		live.Log().Flood(c)
 	}})
 }
 
@@ -91,7 +92,7 @@ func (d *daemon) unblock(args json.RawMessage) (any, error) {
 	if !d.floods.Unblock(u.Key) {
 		return nil, fmt.Errorf("%q is not blocked; status shows what is", u.Key)
 	}
-	d.journal.Log().Info("unblocked by hand", "key", u.Key)
+	d.live.Log().Info("unblocked by hand", "key", u.Key)
 	return u, nil
 }
 

@@ -10,7 +10,7 @@ import (
 // introduce says what the daemon will and will not do, and which lines make
 // an MTA ask it.
 func (d *daemon) introduce() {
-	log := d.journal.Log()
+	log := d.live.Log()
 	for _, why := range idle(d.current().cfg) {
 		log.Warn(why)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/grace"
 	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/internal/probe"
 	"github.com/backscatter-milter/backscatter-milter/internal/shared"
@@ -26,7 +27,7 @@ import (
 // and learns from what the milter tells. Where the store cannot be had it works
 // from memory, and nothing becomes strict that was not in the meantime.
 type knowledge struct {
-	journal    *journal
+	live       *maillog.Live
 	now        func() time.Time
 	store      *store.Store // nil: memory only
 	grace      *grace.Grace
@@ -66,11 +67,11 @@ func (a access) makeFolder(dir string) error {
 
 // openKnowledge opens the store and reads what it remembers. It never fails:
 // what goes wrong is logged, and mail goes on.
-func openKnowledge(s *site, cfg *config.Config, j *journal, now func() time.Time, failed func(string, error), use access) *knowledge {
-	k := &knowledge{journal: j, now: now, failed: failed, reread: make(chan struct{}, 1)}
+func openKnowledge(s *site, cfg *config.Config, live *maillog.Live, now func() time.Time, failed func(string, error), use access) *knowledge {
+	k := &knowledge{live: live, now: now, failed: failed, reread: make(chan struct{}, 1)}
 	k.cfg.Store(cfg)
 	if db, err := k.openStore(s, cfg, use); err != nil {
-		j.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
+		live.Log().Error("the store cannot be used: what is learned is lost at a restart, and no domain becomes strict meanwhile", "error", err)
 		failed("open store", err)
 	} else {
 		k.store = db
@@ -173,7 +174,7 @@ func (k *knowledge) run(ctx context.Context) {
 		k.working.Add(1)
 		go func() {
 			defer k.working.Done()
-			k.journal.survive(ctx, "background", work)
+			k.live.Survive(ctx, "background", work)
 		}()
 	}
 }
@@ -348,7 +349,7 @@ func (k *knowledge) query(sender string, now time.Time) (probe.Query, bool) {
 
 // probed logs an answer of the MTA.
 func (k *knowledge) probed(domain string, r probe.Result) {
-	log := k.journal.Log()
+	log := k.live.Log()
 	switch {
 	case r.Err != nil:
 		log.Warn("could not find out whether tagged recipients come home", "domain", domain, "error", r.Err)

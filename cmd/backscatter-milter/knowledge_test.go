@@ -8,6 +8,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/internal/spf"
 )
@@ -18,7 +19,7 @@ func steady(t *testing.T, toml string) (*knowledge, *wallClock, batv.Key) {
 	t.Helper()
 	cfg := parsed(t, toml)
 	clock := &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
-	k := openKnowledge(&site{stateDir: t.TempDir()}, cfg, newJournal(io.Discard, cfg.Log), clock.now, func(what string, err error) {
+	k := openKnowledge(&site{stateDir: t.TempDir()}, cfg, maillog.NewLive(io.Discard, cfg.Log), clock.now, func(what string, err error) {
 		t.Errorf("%s: %v", what, err)
 	}, readWrite)
 	t.Cleanup(func() {

@@ -12,6 +12,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 )
 
@@ -25,7 +26,7 @@ const (
 // lists are the DNS lists that the daemon asks: a client of dnsbl for the zones
 // in force, replaced when a reload changes them.
 type lists struct {
-	journal *journal
+	live    *maillog.Live
 	metrics *metrics.Metrics
 	now     func() time.Time
 	ctx     context.Context // ends with close
@@ -41,14 +42,14 @@ type lists struct {
 	restart chan struct{}  // zones or own addresses have changed
 }
 
-func newLists(cfg *config.Config, j *journal, m *metrics.Metrics, now func() time.Time) *lists {
-	l := &lists{journal: j, metrics: m, now: now, listed: map[string]int{}, restart: make(chan struct{}, 1)}
+func newLists(cfg *config.Config, live *maillog.Live, m *metrics.Metrics, now func() time.Time) *lists {
+	l := &lists{live: live, metrics: m, now: now, listed: map[string]int{}, restart: make(chan struct{}, 1)}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	l.take(cfg)
 	l.working.Add(1)
 	go func() {
 		defer l.working.Done()
-		j.survive(l.ctx, "own addresses on DNS lists", func(context.Context) { l.watchOwn() })
+		live.Survive(l.ctx, "own addresses on DNS lists", func(context.Context) { l.watchOwn() })
 	}()
 	return l
 }
@@ -82,7 +83,7 @@ func (l *lists) options(zones []config.Zone, servers []string) dnsbl.Options {
 		Zones: dnsblZones(zones), Resolvers: servers, Now: l.now,
 		Asked:    func(zone string, s dnsbl.Status) { l.metrics.LookedUp(zone, s.String()) },
 		Changed:  l.changed,
-		Panicked: func(v any, stack []byte) { l.metrics.Panicked(); l.journal.Log().Panicked("dnsbl", v, stack) },
+		Panicked: func(v any, stack []byte) { l.metrics.Panicked(); l.live.Log().Panicked("dnsbl", v, stack) },
 	}
 }
 
@@ -90,7 +91,7 @@ func (l *lists) options(zones []config.Zone, servers []string) dnsbl.Options {
 func (l *lists) resolvers() []string {
 	list, err := dnsbl.SystemResolvers(resolvConf)
 	if err != nil {
-		l.journal.Log().Warn("DNS servers", "error", err)
+		l.live.Log().Warn("DNS servers", "error", err)
 	}
 	return list
 }
@@ -105,10 +106,10 @@ func dnsblZones(zones []config.Zone) []dnsbl.Zone {
 
 func (l *lists) changed(s dnsbl.ZoneState) {
 	if s.Healthy {
-		l.journal.Log().Info("DNS list is used", "zone", s.Zone)
+		l.live.Log().Info("DNS list is used", "zone", s.Zone)
 		return
 	}
-	l.journal.Log().Warn("DNS list is not used: it has no say until a check of it passes", "zone", s.Zone, "error", s.Why, "next", s.Due.UTC().Format(time.RFC3339))
+	l.live.Log().Warn("DNS list is not used: it has no say until a check of it passes", "zone", s.Zone, "error", s.Why, "next", s.Due.UTC().Format(time.RFC3339))
 }
 
 // Start begins to ask the zones in force about a client.
@@ -155,7 +156,7 @@ func (l *lists) lookUpOwn() (all bool) {
 		for _, a := range client.Start(addr).Wait(l.ctx).Answers {
 			if a.Status == dnsbl.Listed {
 				listed[a.Zone]++
-				l.journal.Log().Warn(ownListed, "address", addr.String(), "zone", a.Zone)
+				l.live.Log().Warn(ownListed, "address", addr.String(), "zone", a.Zone)
 			}
 			all = all && (a.Status.Opinion() || a.Status == dnsbl.NotAsked)
 		}

@@ -20,7 +20,7 @@ import (
 func (d *daemon) tell(state, status string) {
 	status = strings.Join(strings.Fields(status), " ") // a line break would begin another variable
 	if _, err := systemd.SdNotify(false, state+"\nSTATUS="+status); err != nil {
-		d.journal.Log().Failed("notify systemd", err)
+		d.live.Log().Failed("notify systemd", err)
 	}
 }
 
@@ -47,7 +47,7 @@ func (d *daemon) tellStopping() {
 func (d *daemon) watch(ctx context.Context) {
 	limit, err := systemd.SdWatchdogEnabled(false)
 	if err != nil {
-		d.journal.Log().Failed("watchdog", err)
+		d.live.Log().Failed("watchdog", err)
 	}
 	if limit <= 0 || err != nil {
 		return
@@ -57,7 +57,7 @@ func (d *daemon) watch(ctx context.Context) {
 	for _, l := range d.mail {
 		a := reachable(l.Addr())
 		if err := d.answers(a, pause); err != nil {
-			d.journal.Log().Warn("the watchdog does not watch a listener that the daemon cannot reach itself", "address", mtaAddress(a), "error", err)
+			d.live.Log().Warn("the watchdog does not watch a listener that the daemon cannot reach itself", "address", mtaAddress(a), "error", err)
 			continue
 		}
 		asked = append(asked, a)
@@ -85,7 +85,7 @@ func (d *daemon) beat(asked []net.Addr, patience time.Duration) {
 		_, all = systemd.SdNotify(false, systemd.SdNotifyWatchdog)
 	}
 	if all != nil {
-		d.journal.Log().Error("the daemon does not answer itself; if that lasts, systemd starts it again", "error", all)
+		d.live.Log().Error("the daemon does not answer itself; if that lasts, systemd starts it again", "error", all)
 	}
 }
 

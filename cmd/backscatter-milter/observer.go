@@ -3,13 +3,14 @@ package main
 import (
 	"net/netip"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
 // observer hands what the milter reports to log and metrics.
 type observer struct {
-	journal *journal
+	live    *maillog.Live
 	metrics *metrics.Metrics
 	known   *knowledge
 	out     *outscatter
@@ -19,7 +20,7 @@ type observer struct {
 func (o observer) Verdict(r policy.Record) {
 	o.metrics.Verdict(r)
 	o.known.judged(r.Verdict)
-	log := o.journal.Log()
+	log := o.live.Log()
 	log.Verdict(r)
 	o.decided.add(r, log)
 }
@@ -39,7 +40,7 @@ func (o observer) Sent(s policy.Sent) {
 func (o observer) TagRefused(recipient string) {
 	if o.known.tagRefused(recipient) {
 		o.metrics.Failed("genuine tag refused by the MTA")
-		o.journal.Log().TagRefused(recipient)
+		o.live.Log().TagRefused(recipient)
 	}
 }
 
@@ -54,15 +55,15 @@ func (o observer) Connections(change int) { o.metrics.Connections(change) }
 
 func (o observer) Rejected(why string) {
 	o.metrics.Rejected(why)
-	o.journal.Log().Rejected(why)
+	o.live.Log().Rejected(why)
 }
 
 func (o observer) Panicked(stage string, value any, stack []byte) {
 	o.metrics.Panicked()
-	o.journal.Log().Panicked(stage, value, stack)
+	o.live.Log().Panicked(stage, value, stack)
 }
 
 func (o observer) Failed(what string, err error) {
 	o.metrics.Failed(what)
-	o.journal.Log().Failed(what, err)
+	o.live.Log().Failed(what, err)
 }

@@ -65,7 +65,7 @@ func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
 		}
 		resolvers, err := originResolvers(cfg)
 		if err != nil {
-			k.journal.Log().Warn("DNS servers", "error", err)
+			k.live.Log().Warn("DNS servers", "error", err)
 		}
 		o.Keys = dkim.Static{Keys: keys, Next: dkim.NewCache(dkim.NewDNS(resolvers...), k.now)}
 	}

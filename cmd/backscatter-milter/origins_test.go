@@ -112,7 +112,7 @@ func TestElsewhereIsLearned(t *testing.T) {
 	v := policy.Judge(&f, policy.AtEOM)
 	d := k.openDecided(readWrite)
 	defer d.Close()
-	observer{journal: k.journal, metrics: metrics.New("test"), known: k, decided: d}.Verdict(policy.Record{Verdict: v})
+	observer{live: k.live, metrics: metrics.New("test"), known: k, decided: d}.Verdict(policy.Record{Verdict: v})
 	if got := k.grace.Status("example.com", k.now()).Elsewhere.What; v.Reason != policy.OriginProven || got != "it was sent by night" {
 		t.Errorf("%q: %q", v.Reason, got)
 	}
@@ -216,7 +216,7 @@ func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
 		k, clock, _ := steady(t, toml)
 		m := metrics.New("test")
 		kept := k.openDecided(readWrite)
-		o := &outscatter{journal: k.journal, metrics: m, known: k, now: clock.now, decided: kept}
+		o := &outscatter{live: k.live, metrics: m, known: k, now: clock.now, decided: kept}
 		if toml == "" {
 			k.grace, _ = grace.New(nil, grace.Rules{}, clock.now())
 		}

@@ -4,13 +4,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 )
 
 // outscatter counts the bounces that our own MTA sends to addresses elsewhere,
 // and says what to mend, once an hour while it goes on.
 type outscatter struct {
-	journal *journal
+	live    *maillog.Live
 	metrics *metrics.Metrics
 	known   *knowledge
 	now     func() time.Time
@@ -45,6 +46,6 @@ func (o *outscatter) seen(recipient string) {
 	}
 	o.mu.Unlock()
 	if due {
-		o.journal.Log().Outscatter(outscatterAdvice, recipient, count)
+		o.live.Log().Outscatter(outscatterAdvice, recipient, count)
 	}
 }

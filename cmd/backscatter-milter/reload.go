@@ -70,7 +70,7 @@ func (d *daemon) reload() (control.Reloaded, error) {
 	r := control.Reload{At: d.now(), Errors: []string{}, Reloaded: control.Reloaded{Config: d.current().from, Restart: []string{}}}
 	next, judge, err := d.load()
 	if err != nil {
-		log := d.journal.Log()
+		log := d.live.Log()
 		for _, e := range problem.Each(err) {
 			r.Errors = append(r.Errors, e.Error())
 			log.Error("not reloaded, the settings from before are in force", "error", e)
@@ -83,11 +83,11 @@ func (d *daemon) reload() (control.Reloaded, error) {
 	d.floods.SetRules(floodRules(next.cfg))
 	d.server.Reload(judge)
 	d.inForce.Store(next)
-	d.journal.set(next.cfg.Log)
+	d.live.Set(next.cfg.Log)
 	r.Config = next.from
 	r.Restart = append(r.Restart, d.begun.NeedsRestart(next.cfg)...)
 	d.reloaded.Store(&r)
-	log := d.journal.Log()
+	log := d.live.Log()
 	log.Info("reloaded", "config", next.from, "keys", len(next.keys.Keys()))
 	for _, key := range r.Restart {
 		log.Warn("changed, and takes effect after a restart", "key", key)

@@ -13,6 +13,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 )
 
 const defaultSendmail = "/usr/sbin/sendmail"
@@ -87,7 +88,7 @@ func (s *site) report(ctx context.Context, since time.Duration) (*control.Report
 		return nil, errors.Join(err, cfgErr)
 	}
 	var failed []error
-	known := openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(_ string, err error) { failed = append(failed, err) }, readOnly)
+	known := openKnowledge(s, cfg, maillog.NewLive(io.Discard, cfg.Log), time.Now, func(_ string, err error) { failed = append(failed, err) }, readOnly)
 	defer func() { _ = known.close() }() // nothing was written
 	if known.store == nil {
 		return nil, errors.Join(append([]error{err}, failed...)...)

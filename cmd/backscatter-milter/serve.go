@@ -59,11 +59,11 @@ func serve(ctx context.Context, s *site, hangup <-chan os.Signal, stderr io.Writ
 	}
 	buffer := maillog.NewBuffer(stderr)
 	defer buffer.Close()
-	j := newJournal(buffer, cfg.Log)
-	j.Log().Info("starting", "version", version, "config", from)
+	live := maillog.NewLive(buffer, cfg.Log)
+	live.Log().Info("starting", "version", version, "config", from)
 
-	milter.LogLibrary(func(warning string) { j.Log().Debug("milter library", "warning", warning) })
-	d, err := newDaemon(s, cfg, from, j, time.Now)
+	milter.LogLibrary(func(warning string) { live.Log().Debug("milter library", "warning", warning) })
+	d, err := newDaemon(s, cfg, from, live, time.Now)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ type daemon struct {
 	now     func() time.Time
 	started time.Time
 	begun   *config.Config // with which it was started
-	journal *journal
+	live    *maillog.Live
 	metrics *metrics.Metrics
 	known   *knowledge // of the site; outlives reloads
 	lists   *lists     // DNS lists
@@ -109,14 +109,14 @@ func (d *daemon) current() *settings { return d.inForce.Load() }
 
 // newDaemon opens everything that can be refused before mail is served. Mail is
 // judged and remembered by the time that now gives.
-func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() time.Time) (*daemon, error) {
+func newDaemon(s *site, cfg *config.Config, from string, live *maillog.Live, now func() time.Time) (*daemon, error) {
 	first := &settings{cfg: cfg, from: from}
-	d := &daemon{site: s, now: now, started: now(), begun: cfg, journal: j, metrics: metrics.New(version)}
-	tell := observer{journal: j, metrics: d.metrics}
-	d.known = openKnowledge(s, cfg, j, now, tell.Failed, readWrite)
+	d := &daemon{site: s, now: now, started: now(), begun: cfg, live: live, metrics: metrics.New(version)}
+	tell := observer{live: live, metrics: d.metrics}
+	d.known = openKnowledge(s, cfg, live, now, tell.Failed, readWrite)
 	d.decided = d.known.openDecided(readWrite)
 	tell.known, tell.decided = d.known, d.decided
-	tell.out = &outscatter{journal: j, metrics: d.metrics, known: d.known, now: now, decided: d.decided}
+	tell.out = &outscatter{live: live, metrics: d.metrics, known: d.known, now: now, decided: d.decided}
 	d.metrics.Watch(metrics.Known{
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: func() int64 { return d.known.storeFailures() + d.sharing.failures() },
@@ -124,17 +124,17 @@ func newDaemon(s *site, cfg *config.Config, from string, j *journal, now func() 
 		Journal:       d.decided.figures,
 		FloodBlocks:   d.floodBlocks,
 	})
-	d.floods = newFloods(cfg, j, d.metrics, now)
-	d.sharing = share(cfg, d.known, d.floods, j)
+	d.floods = newFloods(cfg, live, d.metrics, now)
+	d.sharing = share(cfg, d.known, d.floods, live)
 	var err error
-	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, j.Log()); err != nil {
+	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, live.Log()); err != nil {
 		return nil, errors.Join(err, d.forget())
 	}
 	d.known.take(first.keys)
 	if first.finder, err = d.known.finder(cfg); err != nil {
 		return nil, errors.Join(err, d.forget())
 	}
-	d.lists = newLists(cfg, j, d.metrics, now)
+	d.lists = newLists(cfg, live, d.metrics, now)
 	judge, err := d.prepare(first)
 	if err != nil {
 		return nil, errors.Join(err, d.close())
@@ -269,7 +269,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 		}()
 	}
 	go d.control.Serve(d.socket)
-	log := d.journal.Log()
+	log := d.live.Log()
 	for _, l := range d.mail {
 		log.Info("listening", "address", mtaAddress(l.Addr()))
 	}
@@ -291,7 +291,7 @@ func (d *daemon) wait(ctx context.Context, hangup <-chan os.Signal, failed <-cha
 		case <-hangup:
 			_, _ = d.reload() // has logged what is wrong
 		case <-ctx.Done():
-			d.journal.Log().Info("stopping: messages that are under way are finished")
+			d.live.Log().Info("stopping: messages that are under way are finished")
 			return nil
 		case err := <-failed:
 			return err
@@ -307,6 +307,6 @@ func (d *daemon) stop(background context.CancelFunc) error {
 	}
 	background()
 	err = errors.Join(err, d.close())
-	d.journal.Log().Info("stopped")
+	d.live.Log().Info("stopped")
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/shared"
 	"github.com/backscatter-milter/backscatter-milter/internal/store"
 )
@@ -27,7 +28,7 @@ type sharing struct {
 
 // share begins to act as one with other hosts, where the store is a shared one.
 // It waits a moment for what they know of keys.
-func share(cfg *config.Config, k *knowledge, floods *flood.Flood, j *journal) *sharing {
+func share(cfg *config.Config, k *knowledge, floods *flood.Flood, live *maillog.Live) *sharing {
 	if !shared.Is(cfg.Store) {
 		return nil
 	}
@@ -47,10 +48,10 @@ func share(cfg *config.Config, k *knowledge, floods *flood.Flood, j *journal) *s
 		Lifetime: func() time.Duration { return k.cfg.Load().Origin.Ledger },
 		Report: func(e shared.Event) {
 			if e.Err != nil {
-				j.Log().Error(e.Text, "store", u.String(), "error", e.Err)
+				live.Log().Error(e.Text, "store", u.String(), "error", e.Err)
 				return
 			}
-			j.Log().Info(e.Text, "store", u.String())
+			live.Log().Info(e.Text, "store", u.String())
 		},
 	})
 	ctx, stop := context.WithCancel(context.Background())

@@ -1,4 +1,4 @@
-package main
+package maillog
 
 import (
 	"bytes"
@@ -14,13 +14,13 @@ import (
 // for the work's end.
 func TestSurvive(t *testing.T) {
 	var out bytes.Buffer
-	j := newJournal(&out, config.Default().Log)
+	l := NewLive(&out, config.Default().Log)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	began := make(chan struct{}, 1)
 	go func() {
 		defer close(done)
-		j.survive(ctx, "some work", func(context.Context) { began <- struct{}{}; panic("a bad answer") })
+		l.Survive(ctx, "some work", func(context.Context) { began <- struct{}{}; panic("a bad answer") })
 	}()
 	<-began
 	cancel()
@@ -33,7 +33,7 @@ func TestSurvive(t *testing.T) {
 		t.Errorf("log: %q", s)
 	}
 	ended := 0
-	j.survive(t.Context(), "some work", func(context.Context) { ended++ })
+	l.Survive(t.Context(), "some work", func(context.Context) { ended++ })
 	if ended != 1 {
 		t.Errorf("work that ended was done %d times", ended)
 	}
