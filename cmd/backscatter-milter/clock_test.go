@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -41,7 +40,7 @@ type clocked struct {
 	*daemon
 	t      *testing.T
 	clock  *wallClock
-	memory *memoryListener
+	memory *mtatest.Memory
 }
 
 func startClocked(t *testing.T) *clocked {
@@ -64,7 +63,7 @@ listen = ""
 	c := &clocked{
 		t:      t,
 		clock:  &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)},
-		memory: &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})},
+		memory: mtatest.NewMemory(),
 	}
 	if c.daemon, err = newDaemon(&site{stateDir: dir}, cfg, "test.toml", maillog.NewLive(io.Discard, cfg.Log), c.clock.now); err != nil {
 		t.Fatal(err)
@@ -90,11 +89,7 @@ listen = ""
 
 func (c *clocked) dial() *mtatest.Client {
 	c.t.Helper()
-	ours, theirs := net.Pipe()
-	if err := c.memory.offer(timeless{theirs}); err != nil {
-		c.t.Fatal(err)
-	}
-	client, err := mtatest.NewClient(ours, mtatest.PostfixOffer())
+	client, err := c.memory.Dial(mtatest.PostfixOffer())
 	if err != nil {
 		c.t.Fatal(err)
 	}
