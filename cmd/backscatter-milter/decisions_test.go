@@ -13,8 +13,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
-	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -52,29 +50,6 @@ func cmdSleep(ts *testscript.TestScript, _ bool, args []string) {
 	time.Sleep(d)
 }
 
-// A verdict is kept as it was handed over, though its slice is used again, and
-// names no more recipients than the log does.
-func TestDecided(t *testing.T) {
-	k, clock, _ := steady(t, "")
-	d := k.openDecided(readWrite)
-	defer d.Close()
-	to := make([]string, 30)
-	for i := range to {
-		to[i] = fmt.Sprintf("user%d@example.com", i)
-	}
-	d.add(policy.Record{ID: "RUN-1", To: to, Verdict: policy.Verdict{Reason: policy.TagMissing, Action: config.ActionReject, Enforced: true}}, k.live.Log())
-	clear(to)
-	d.Flush()
-	got := d.Find(decisions.Query{}).Entries
-	if len(got) != 1 || len(got[0].To) != 20 || got[0].MoreTo != 10 || got[0].To[19] != "user19@example.com" || got[0].From != "<>" || !got[0].At.Equal(clock.now()) {
-		t.Errorf("%+v", got)
-	}
-	r := d.report(time.Hour, clock.now())
-	if len(r.Refused) != 1 || r.Refused[0].Examples[0].To != "user0@example.com, user1@example.com, user2@example.com, …" || r.Refused[0].Examples[0].Client != "unknown" {
-		t.Errorf("%+v", r.Refused)
-	}
-}
-
 // What is blocked is shown, with addresses as the log shows them.
 func TestShownBlocks(t *testing.T) {
 	c := startClocked(t)
@@ -98,46 +73,6 @@ func TestShownBlocks(t *testing.T) {
 	c.daemon.live.Set(config.Log{Privacy: config.PrivacyDomain})
 	if got := keys(); strings.Contains(got, "alice") || !strings.Contains(got, "recipient example.com;") {
 		t.Errorf("blocked: %s", got)
-	}
-}
-
-// The digest counts every hour of its period, and nothing from before.
-func TestDigestPeriod(t *testing.T) {
-	k, clock, _ := steady(t, "")
-	d := k.openDecided(readWrite)
-	defer d.Close()
-	add := func(reason policy.Reason, action config.Action, enforced bool) {
-		d.add(policy.Record{Verdict: policy.Verdict{Reason: reason, Action: action, Enforced: enforced}, To: []string{"alice@example.com"}}, k.live.Log())
-		d.Flush()
-	}
-	add(policy.TagMissing, config.ActionReject, true)
-	clock.jump(3 * time.Hour)
-	add(policy.TagMissing, config.ActionReject, true)
-	add(policy.Flood, config.ActionTempfail, true)
-	add(policy.OriginProven, config.ActionAccept, true)
-	add(policy.AutoReply, config.ActionMark, true)
-	add(policy.Challenge, config.ActionReject, false)
-	d.outscatter()
-	d.callout()
-	d.sent(policy.Signed)
-	r := d.report(2*time.Hour, clock.now())
-	names := func(list []control.Judged) (s string) {
-		for _, j := range list {
-			s += fmt.Sprintf("%s %d %d;", j.Reason, j.Count, len(j.Examples))
-		}
-		return s
-	}
-	if got := names(r.Refused); got != "flood 1 1;tag-missing 1 1;" {
-		t.Errorf("refused: %s", got)
-	}
-	if got := names(r.Unproven) + names(r.Spared); got != "auto-reply 1 1;challenge 1 1;" {
-		t.Errorf("unproven, spared: %s", got)
-	}
-	if r.Verdicts != 5 || r.Floods != 1 || len(r.Rescued) != 1 || r.Backlash != (control.Outscatter{Sent: 1, Callouts: 1}) || len(r.Outgoing) != 1 || r.Outgoing[0].Count != 1 {
-		t.Errorf("%+v", r)
-	}
-	if r = d.report(5*time.Hour, clock.now()); r.Verdicts != 6 {
-		t.Errorf("%d verdicts in five hours", r.Verdicts)
 	}
 }
 

@@ -4,13 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/admin"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
+	"github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 )
@@ -78,6 +81,27 @@ func (d *daemon) floodStatus() []control.HotKey {
 	}
 	return keys
 }
+
+// blocks tells the page what is blocked; addresses as the log shows them.
+func (d *daemon) blocks() []admin.Block {
+	blocks := []admin.Block{}
+	for _, h := range d.floods.Hottest(maxShownBlocks) {
+		if !h.Blocked {
+			continue
+		}
+		key := strings.TrimPrefix(h.Name, h.Kind.String()+" ")
+		switch {
+		case strings.Contains(key, "@"):
+			key = d.live.Log().Address(key)
+		case h.Subject != "":
+			key = strings.Fields(key)[0] + ": " + h.Subject
+		}
+		blocks = append(blocks, admin.Block{Kind: h.Kind.String(), Key: journal.Visible(key), Until: h.Until, Count: uint64(h.Refused)})
+	}
+	return blocks
+}
+
+const maxShownBlocks = 100
 
 // unblocking is what the daemon is asked and answers.
 type unblocking struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/grace"
 	"github.com/backscatter-milter/backscatter-milter/internal/ledger"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
@@ -114,6 +115,11 @@ func (k *knowledge) openStore(s *site, cfg *config.Config, use access) (*store.S
 		path = filepath.Join(dir, path)
 	}
 	return store.Open(path, store.Options{Now: time.Now, ReadOnly: use == readOnly, Report: func(err error) { k.failed("store", err) }})
+}
+
+// openDecided opens the journal of decisions.
+func (k *knowledge) openDecided(use access) *decided.Journal {
+	return decided.Open(decided.Options{Store: k.store, ReadOnly: use == readOnly, Now: k.now, Failed: k.failed})
 }
 
 func hostName() string {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -14,7 +15,7 @@ type observer struct {
 	metrics *metrics.Metrics
 	known   *knowledge
 	out     *outscatter
-	decided *decided
+	decided *decided.Journal
 }
 
 func (o observer) Verdict(r policy.Record) {
@@ -22,7 +23,7 @@ func (o observer) Verdict(r policy.Record) {
 	o.known.judged(r.Verdict)
 	log := o.live.Log()
 	log.Verdict(r)
-	o.decided.add(r, log)
+	o.decided.Verdict(r, log)
 }
 
 func (o observer) Classified(class string) { o.metrics.Classified(class) }
@@ -32,7 +33,7 @@ func (o observer) Accepted(recipient string) { o.known.accepted(recipient) }
 func (o observer) Sent(s policy.Sent) {
 	if s.Result != "" {
 		o.metrics.Signed(s.Result)
-		o.decided.sent(s.Result)
+		o.decided.Sent(s.Result)
 	}
 	o.known.sent(s)
 }
@@ -46,7 +47,7 @@ func (o observer) TagRefused(recipient string) {
 
 func (o observer) Callout(netip.Addr) {
 	o.metrics.Callout()
-	o.decided.callout()
+	o.decided.Callout()
 }
 
 func (o observer) Outscatter(recipient string) { o.out.seen(recipient) }

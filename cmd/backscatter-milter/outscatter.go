@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 )
@@ -15,7 +16,7 @@ type outscatter struct {
 	metrics *metrics.Metrics
 	known   *knowledge
 	now     func() time.Time
-	decided *decided
+	decided *decided.Journal
 
 	mu    sync.Mutex
 	count int // since it was last said
@@ -35,7 +36,7 @@ func (o *outscatter) seen(recipient string) {
 		return
 	}
 	o.metrics.Outscatter()
-	o.decided.outscatter()
+	o.decided.Outscatter()
 	now := o.now()
 	o.mu.Lock()
 	o.count++

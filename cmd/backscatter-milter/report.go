@@ -12,7 +12,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
+	"github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 )
 
@@ -48,7 +48,7 @@ func newReportCommand(s *site) *cobra.Command {
 
 func (f *reportFlags) run(cmd *cobra.Command, s *site) error {
 	since, err := config.ParseDuration(f.since)
-	if err == nil && (since < time.Minute || since > decisions.DefaultAge) {
+	if err == nil && (since < time.Minute || since > journal.DefaultAge) {
 		err = fmt.Errorf("%q: want from 1m to %s", f.since, "14d")
 	}
 	if err != nil {
@@ -95,7 +95,8 @@ func (s *site) report(ctx context.Context, since time.Duration) (*control.Report
 	}
 	d := known.openDecided(readOnly)
 	defer d.Close()
-	made := d.report(since, time.Now())
+	made := d.Report(since, time.Now())
+	made.Version, made.Host = version, hostName()
 	made.Known, made.Store = known.status(cfg, time.Now()), known.storeStatus()
 	return made, nil
 }
@@ -107,8 +108,8 @@ func (d *daemon) report(args json.RawMessage) (any, error) {
 		return nil, err
 	}
 	now := d.now()
-	r := d.decided.report(span.Since, now)
-	r.Daemon = true
+	r := d.decided.Report(span.Since, now)
+	r.Version, r.Host, r.Daemon = version, hostName(), true
 	r.Known, r.Store, r.Zones = d.known.status(d.current().cfg, now), d.known.storeStatus(), d.lists.status()
 	if len(d.current().cfg.PublicAddresses) > 0 && len(r.Zones) > 0 {
 		r.Listed = []control.Listed{}

@@ -22,6 +22,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/admin"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
@@ -78,9 +79,9 @@ type daemon struct {
 	begun   *config.Config // with which it was started
 	live    *maillog.Live
 	metrics *metrics.Metrics
-	known   *knowledge // of the site; outlives reloads
-	lists   *lists     // DNS lists
-	decided *decided   // the journal of decisions
+	known   *knowledge       // of the site; outlives reloads
+	lists   *lists           // DNS lists
+	decided *decided.Journal // the journal of decisions
 	floods  *flood.Flood
 	sharing *sharing // with other hosts
 	server  *milter.Server
@@ -121,7 +122,7 @@ func newDaemon(s *site, cfg *config.Config, from string, live *maillog.Live, now
 		Strict:        func() map[string]bool { return d.known.strictness(now()) },
 		StoreFailures: func() int64 { return d.known.storeFailures() + d.sharing.failures() },
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
-		Journal:       d.decided.figures,
+		Journal:       d.decided.Figures,
 		FloodBlocks:   d.floodBlocks,
 	})
 	d.floods = newFloods(cfg, live, d.metrics, now)

@@ -68,7 +68,7 @@ func (d *daemon) status(now time.Time) *control.Status {
 		Store:          d.known.storeStatus(),
 		Zones:          d.lists.status(),
 		Ledger:         d.known.ledgerStatus(),
-		Journal:        d.decided.status(),
+		Journal:        d.decided.Status(),
 		Floods:         d.floodStatus(),
 		Shared:         d.sharing.status(),
 		Abroad:         d.known.abroad(now).UTC(),

@@ -68,13 +68,14 @@ var rules = []rule{
 	{pkg: "internal/metrics", may: []string{"internal/policy", "milter"}},
 	{pkg: "internal/admin", may: []string{"config", "internal/control", "internal/journal"}, tests: []string{"internal/policy"}},
 	{pkg: "internal/control", never: []string{"net/http"}},
+	{pkg: "internal/decided", may: []string{"internal/control", "internal/journal", "internal/maillog", "internal/policy", "internal/store"}, tests: []string{"config"}, never: []string{"net/http", "os"}},
 	{pkg: "internal/mtaconf", never: []string{"net/http"}},
 
 	{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
 			"batv", "classify", "config", "examples", "milter",
-			"internal/admin", "internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal", "internal/ledger",
+			"internal/admin", "internal/control", "internal/decided", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal", "internal/ledger",
 			"internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
 			"internal/probe", "internal/problem", "internal/shared", "internal/spf", "internal/store",
 		},

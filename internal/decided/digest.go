@@ -1,4 +1,4 @@
-package main
+package decided
 
 import (
 	"cmp"
@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
+	"github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
@@ -16,24 +16,26 @@ const (
 	reportTop      = 10
 )
 
-// report makes a digest of what the journal has, which begins with a whole hour.
-func (d *decided) report(since time.Duration, now time.Time) *control.Report {
-	r := &control.Report{Version: version, Host: hostName(), From: now.Add(-since).UTC().Truncate(time.Hour), To: now.UTC().Truncate(time.Second)}
+// Report makes a digest of what the journal has since then, which begins with a
+// whole hour. Who makes it, and what else is known of the site, is for the caller
+// to add.
+func (d *Journal) Report(since time.Duration, now time.Time) *control.Report {
+	r := &control.Report{From: now.Add(-since).UTC().Truncate(time.Hour), To: now.UTC().Truncate(time.Second)}
 	outcomes, rescued, outgoing := map[string]uint64{}, map[string]uint64{}, map[string]uint64{}
-	reasons := map[decisions.Outcome]map[string]uint64{}
-	for _, o := range decisions.Outcomes() {
+	reasons := map[journal.Outcome]map[string]uint64{}
+	for _, o := range journal.Outcomes() {
 		reasons[o] = map[string]uint64{}
 	}
 	d.Flush()
-	d.EachHour(r.From, now.Add(time.Hour), func(_ time.Time, k decisions.Key, n uint64) {
+	d.EachHour(r.From, now.Add(time.Hour), func(_ time.Time, k journal.Key, n uint64) {
 		switch k.Event {
-		case decisions.EventOutgoing:
+		case journal.EventOutgoing:
 			outgoing[k.Reason] += n
-		case decisions.EventOutscatter:
+		case journal.EventOutscatter:
 			r.Backlash.Sent += n
-		case decisions.EventCallout:
+		case journal.EventCallout:
 			r.Backlash.Callouts += n
-		case decisions.EventVerdict:
+		case journal.EventVerdict:
 			r.Verdicts += n
 			outcomes[string(k.Outcome())] += n
 			reasons[k.Outcome()][k.Reason] += n
@@ -46,9 +48,9 @@ func (d *decided) report(since time.Duration, now time.Time) *control.Report {
 		}
 	})
 	r.Outcomes, r.Rescued, r.Outgoing = tallies(outcomes), tallies(rescued), tallies(outgoing)
-	r.Refused = d.judged(r.From, reasons, decisions.Refused, decisions.Deferred, decisions.Held)
-	r.Spared = d.judged(r.From, reasons, decisions.Spared)
-	r.Unproven = d.judged(r.From, reasons, decisions.Marked)
+	r.Refused = d.judged(r.From, reasons, journal.Refused, journal.Deferred, journal.Held)
+	r.Spared = d.judged(r.From, reasons, journal.Spared)
+	r.Unproven = d.judged(r.From, reasons, journal.Marked)
 	top := d.Top(r.From, reportTop)
 	r.Clients, r.Targets = fromCounts(top.Networks), fromCounts(top.Recipients)
 	r.Lost = d.Stats().Overflow
@@ -56,7 +58,7 @@ func (d *decided) report(since time.Duration, now time.Time) *control.Report {
 }
 
 // judged counts by reason what had one of the outcomes, with the latest of each.
-func (d *decided) judged(since time.Time, reasons map[decisions.Outcome]map[string]uint64, outcomes ...decisions.Outcome) []control.Judged {
+func (d *Journal) judged(since time.Time, reasons map[journal.Outcome]map[string]uint64, outcomes ...journal.Outcome) []control.Judged {
 	sums := map[string]uint64{}
 	for _, o := range outcomes {
 		for reason, n := range reasons[o] {
@@ -67,7 +69,7 @@ func (d *decided) judged(since time.Time, reasons map[decisions.Outcome]map[stri
 	for _, t := range tallies(sums) {
 		j := control.Judged{Reason: t.Name, Count: t.Count, Examples: []control.Example{}}
 		for _, o := range outcomes {
-			for _, e := range d.Find(decisions.Query{Reason: t.Name, Outcome: o, Since: since, Limit: reportExamples}).Entries {
+			for _, e := range d.Find(journal.Query{Reason: t.Name, Outcome: o, Since: since, Limit: reportExamples}).Entries {
 				j.Examples = append(j.Examples, example(&e))
 			}
 		}
@@ -78,7 +80,7 @@ func (d *decided) judged(since time.Time, reasons map[decisions.Outcome]map[stri
 	return all
 }
 
-func example(e *decisions.Entry) control.Example {
+func example(e *journal.Entry) control.Example {
 	client := "unknown"
 	if e.Client.IsValid() {
 		client = e.Client.String()
@@ -102,7 +104,7 @@ func tallies(counts map[string]uint64) []control.Tally {
 	return all
 }
 
-func fromCounts(list []decisions.Count) []control.Tally {
+func fromCounts(list []journal.Count) []control.Tally {
 	all := []control.Tally{}
 	for _, c := range list {
 		all = append(all, control.Tally{Name: c.Name, Count: c.N})
