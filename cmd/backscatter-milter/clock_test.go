@@ -129,7 +129,7 @@ func (c *clocked) live(days int) {
 		c.letter()
 		for range 24 * 6 {
 			c.clock.jump(10 * time.Minute)
-			c.known.grace.Heartbeat(c.clock.now())
+			c.known.Heartbeat()
 		}
 	}
 }
@@ -173,7 +173,7 @@ func TestClockJumpsWhileMailComes(t *testing.T) {
 			under()
 			c.bounce("a new letter's", c.letter(), true, "tag-valid")
 			c.clock.jump(time.Minute)
-			c.known.grace.Heartbeat(c.clock.now())
+			c.known.Heartbeat()
 			c.bounce("a minute later, untagged", demoAlice, true, "tag-missing")
 
 			c.clock.jump(-jump)

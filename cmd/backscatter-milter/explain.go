@@ -14,7 +14,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
-	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
@@ -157,7 +157,7 @@ type explainer struct {
 	who      string // tells whose knowledge is used
 	daemon   func(context.Context, question) (policy.Explanation, error)
 	settings *policy.Settings
-	known    *knowledge
+	known    *knowledge.Site
 	lists    *dnsbl.Client
 }
 
@@ -191,11 +191,11 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	known := openKnowledge(s, cfg, maillog.NewLive(io.Discard, cfg.Log), time.Now, func(string, error) {}, readOnly)
+	known := s.recall(cfg, func(string, error) {})
 	if keys != nil {
-		known.take(keys)
+		known.Take(keys)
 	}
-	finder, err := known.finder(cfg)
+	finder, err := known.Finder(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 		lists.Check(ctx)
 	}
 	who := "no daemon runs: explained by " + from
-	if known.store == nil {
+	if known.Store() == nil {
 		who += ", without a record of the site"
 	}
 	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known, Lists: lists, Origins: finder}), lists: lists, known: known}, nil
@@ -220,7 +220,7 @@ func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation
 func (e *explainer) close() {
 	e.lists.Close()
 	if e.known != nil {
-		_ = e.known.close() // nothing was written
+		_ = e.known.Close() // nothing was written
 	}
 }
 

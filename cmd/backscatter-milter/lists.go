@@ -17,10 +17,9 @@ import (
 )
 
 const (
-	resolvConf = "/etc/resolv.conf"
-	ownEvery   = 24 * time.Hour   // our own addresses are looked up
-	ownRetry   = 10 * time.Minute // where a zone has no opinion
-	oldLists   = time.Minute      // longer than a zone may take: for those who are waiting
+	ownEvery = 24 * time.Hour   // our own addresses are looked up
+	ownRetry = 10 * time.Minute // where a zone has no opinion
+	oldLists = time.Minute      // longer than a zone may take: for those who are waiting
 )
 
 // lists are the DNS lists that the daemon asks: a client of dnsbl for the zones
@@ -89,7 +88,7 @@ func (l *lists) options(zones []config.Zone, servers []string) dnsbl.Options {
 
 // resolvers are those of the system.
 func (l *lists) resolvers() []string {
-	list, err := dnsbl.SystemResolvers(resolvConf)
+	list, err := dnsbl.SystemResolvers(dnsbl.ResolvConf)
 	if err != nil {
 		l.live.Log().Warn("DNS servers", "error", err)
 	}

@@ -58,7 +58,7 @@ func parseAddresses(args []string) ([]netip.Addr, error) {
 
 // newLookupClient is a client of the zones for a command.
 func newLookupClient(cfg *config.Config, stderr io.Writer) *dnsbl.Client {
-	resolvers, err := dnsbl.SystemResolvers(resolvConf)
+	resolvers, err := dnsbl.SystemResolvers(dnsbl.ResolvConf)
 	if err != nil {
 		fmt.Fprintf(stderr, "backscatter-milter: warning: %v\n", err)
 	}

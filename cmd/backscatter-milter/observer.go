@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/decided"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -13,14 +14,14 @@ import (
 type observer struct {
 	live    *maillog.Live
 	metrics *metrics.Metrics
-	known   *knowledge
+	known   *knowledge.Site
 	out     *outscatter
 	decided *decided.Journal
 }
 
 func (o observer) Verdict(r policy.Record) {
 	o.metrics.Verdict(r)
-	o.known.judged(r.Verdict)
+	o.known.Judged(r.Verdict)
 	log := o.live.Log()
 	log.Verdict(r)
 	o.decided.Verdict(r, log)
@@ -28,18 +29,18 @@ func (o observer) Verdict(r policy.Record) {
 
 func (o observer) Classified(class string) { o.metrics.Classified(class) }
 
-func (o observer) Accepted(recipient string) { o.known.accepted(recipient) }
+func (o observer) Accepted(recipient string) { o.known.Accepted(recipient) }
 
 func (o observer) Sent(s policy.Sent) {
 	if s.Result != "" {
 		o.metrics.Signed(s.Result)
 		o.decided.Sent(s.Result)
 	}
-	o.known.sent(s)
+	o.known.Sent(s)
 }
 
 func (o observer) TagRefused(recipient string) {
-	if o.known.tagRefused(recipient) {
+	if o.known.TagRefused(recipient) {
 		o.metrics.Failed("genuine tag refused by the MTA")
 		o.live.Log().TagRefused(recipient)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/decided"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 )
@@ -14,7 +15,7 @@ import (
 type outscatter struct {
 	live    *maillog.Live
 	metrics *metrics.Metrics
-	known   *knowledge
+	known   *knowledge.Site
 	now     func() time.Time
 	decided *decided.Journal
 
@@ -32,7 +33,7 @@ const outscatterAdvice = "our own MTA sends bounces to addresses elsewhere, most
 // seen takes note of a bounce to a recipient elsewhere. While no domain is known
 // to be ours nothing is elsewhere.
 func (o *outscatter) seen(recipient string) {
-	if o.known.cfg.Load().Domains.Empty() && len(o.known.grace.Domains()) == 0 {
+	if !o.known.AnyOurs() {
 		return
 	}
 	o.metrics.Outscatter()

@@ -78,7 +78,7 @@ func (d *daemon) reload() (control.Reloaded, error) {
 		d.reloaded.Store(&r)
 		return control.Reloaded{}, err
 	}
-	d.known.reload(next.cfg, next.keys)
+	d.known.Reload(next.cfg, next.keys)
 	d.lists.take(next.cfg)
 	d.floods.SetRules(floodRules(next.cfg))
 	d.server.Reload(judge)
@@ -117,7 +117,7 @@ func (d *daemon) load() (*settings, *milter.Settings, error) {
 	next := &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}
 	var finderErr error
 	if err == nil {
-		next.finder, finderErr = d.known.finder(cfg)
+		next.finder, finderErr = d.known.Finder(cfg)
 	}
 	if err := errors.Join(err, keyErr, finderErr); err != nil {
 		return nil, nil, err

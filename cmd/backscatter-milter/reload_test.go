@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
-	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 )
 
 // Where the file that the daemon was started with has gone, the defaults do not
@@ -26,8 +24,7 @@ func TestLoadVanishedConfiguration(t *testing.T) {
 	}
 	cfg := config.Default()
 	d := &daemon{site: s}
-	d.known = openKnowledge(s, cfg, maillog.NewLive(io.Discard, cfg.Log), time.Now, func(what string, err error) { t.Errorf("%s: %v", what, err) }, readWrite)
-	t.Cleanup(func() { _ = d.known.close() })
+	d.known, _ = openBoth(t, cfg)
 	d.inForce.Store(&settings{cfg: config.Default(), from: "/etc/x.toml", keyFile: path})
 	if _, _, err := d.load(); err == nil || err.Error() != "configuration: /etc/x.toml has vanished" {
 		t.Errorf("%v", err)

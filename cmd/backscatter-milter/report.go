@@ -12,8 +12,9 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/journal"
-	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 )
 
 const defaultSendmail = "/usr/sbin/sendmail"
@@ -88,16 +89,17 @@ func (s *site) report(ctx context.Context, since time.Duration) (*control.Report
 		return nil, errors.Join(err, cfgErr)
 	}
 	var failed []error
-	known := openKnowledge(s, cfg, maillog.NewLive(io.Discard, cfg.Log), time.Now, func(_ string, err error) { failed = append(failed, err) }, readOnly)
-	defer func() { _ = known.close() }() // nothing was written
-	if known.store == nil {
+	collect := func(_ string, err error) { failed = append(failed, err) }
+	known := s.recall(cfg, collect)
+	defer func() { _ = known.Close() }() // nothing was written
+	if known.Store() == nil {
 		return nil, errors.Join(append([]error{err}, failed...)...)
 	}
-	d := known.openDecided(readOnly)
+	d := decided.Open(decided.Options{Store: known.Store(), ReadOnly: true, Now: time.Now, Failed: collect})
 	defer d.Close()
 	made := d.Report(since, time.Now())
-	made.Version, made.Host = version, hostName()
-	made.Known, made.Store = known.status(cfg, time.Now()), known.storeStatus()
+	made.Version, made.Host = version, knowledge.HostName()
+	made.Known, made.Store = known.Status(cfg, time.Now()), known.StoreStatus()
 	return made, nil
 }
 
@@ -109,8 +111,8 @@ func (d *daemon) report(args json.RawMessage) (any, error) {
 	}
 	now := d.now()
 	r := d.decided.Report(span.Since, now)
-	r.Version, r.Host, r.Daemon = version, hostName(), true
-	r.Known, r.Store, r.Zones = d.known.status(d.current().cfg, now), d.known.storeStatus(), d.lists.status()
+	r.Version, r.Host, r.Daemon = version, knowledge.HostName(), true
+	r.Known, r.Store, r.Zones = d.known.Status(d.current().cfg, now), d.known.StoreStatus(), d.lists.status()
 	if len(d.current().cfg.PublicAddresses) > 0 && len(r.Zones) > 0 {
 		r.Listed = []control.Listed{}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
@@ -79,11 +80,11 @@ type daemon struct {
 	begun   *config.Config // with which it was started
 	live    *maillog.Live
 	metrics *metrics.Metrics
-	known   *knowledge       // of the site; outlives reloads
+	known   *knowledge.Site  // of the site; outlives reloads
 	lists   *lists           // DNS lists
 	decided *decided.Journal // the journal of decisions
 	floods  *flood.Flood
-	sharing *sharing // with other hosts
+	sharing *knowledge.Sharing // with other hosts
 	server  *milter.Server
 	admin   *http.Server
 	control *control.Server
@@ -114,25 +115,26 @@ func newDaemon(s *site, cfg *config.Config, from string, live *maillog.Live, now
 	first := &settings{cfg: cfg, from: from}
 	d := &daemon{site: s, now: now, started: now(), begun: cfg, live: live, metrics: metrics.New(version)}
 	tell := observer{live: live, metrics: d.metrics}
-	d.known = openKnowledge(s, cfg, live, now, tell.Failed, readWrite)
-	d.decided = d.known.openDecided(readWrite)
+	dir, _ := s.state() // which only a relative name needs
+	d.known = knowledge.Open(knowledge.Options{Config: cfg, State: dir, Log: live, Now: now, RealTime: time.Now, Failed: tell.Failed})
+	d.decided = decided.Open(decided.Options{Store: d.known.Store(), Now: now, Failed: tell.Failed})
 	tell.known, tell.decided = d.known, d.decided
 	tell.out = &outscatter{live: live, metrics: d.metrics, known: d.known, now: now, decided: d.decided}
 	d.metrics.Watch(metrics.Known{
-		Strict:        func() map[string]bool { return d.known.strictness(now()) },
-		StoreFailures: func() int64 { return d.known.storeFailures() + d.sharing.failures() },
+		Strict:        func() map[string]bool { return d.known.Strictness(now()) },
+		StoreFailures: func() int64 { return d.known.StoreFailures() + d.sharing.Failures() },
 		OwnListings:   func() map[string]int { return d.lists.ownListings() },
 		Journal:       d.decided.Figures,
 		FloodBlocks:   d.floodBlocks,
 	})
 	d.floods = newFloods(cfg, live, d.metrics, now)
-	d.sharing = share(cfg, d.known, d.floods, live)
+	d.sharing = d.known.Share(d.floods)
 	var err error
-	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, live.Log()); err != nil {
+	if first.keys, first.keyFile, err = openKeys(s, cfg, d.known, now(), live.Log()); err != nil {
 		return nil, errors.Join(err, d.forget())
 	}
-	d.known.take(first.keys)
-	if first.finder, err = d.known.finder(cfg); err != nil {
+	d.known.Take(first.keys)
+	if first.finder, err = d.known.Finder(cfg); err != nil {
 		return nil, errors.Join(err, d.forget())
 	}
 	d.lists = newLists(cfg, live, d.metrics, now)
@@ -179,8 +181,8 @@ func (d *daemon) close() error {
 // forget ends what is known.
 func (d *daemon) forget() error {
 	d.decided.Close()
-	d.sharing.close()
-	return d.known.close()
+	d.sharing.Close()
+	return d.known.Close()
 }
 
 // listen opens the listeners: those for mail, for the pages, for commands.
@@ -212,7 +214,7 @@ func listenControl(s *site, cfg *config.Config) (net.Listener, error) {
 }
 
 // openKeys loads the key file, making it at the first start.
-func openKeys(s *site, cfg *config.Config, known *knowledge, log *maillog.Log) (keys *batv.Keyring, path string, err error) {
+func openKeys(s *site, cfg *config.Config, known *knowledge.Site, now time.Time, log *maillog.Log) (keys *batv.Keyring, path string, err error) {
 	if path, err = s.keyPath(cfg); err != nil {
 		return nil, "", err
 	}
@@ -220,13 +222,13 @@ func openKeys(s *site, cfg *config.Config, known *knowledge, log *maillog.Log) (
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, path, err
 	}
-	if until := known.abroad(known.now()); !until.IsZero() {
+	if until := known.Abroad(now); !until.IsZero() {
 		return nil, "", problem.WithHint(
 			fmt.Errorf("the key file %s is gone, and mail signed with its keys may bounce until %s: a new file would make forgeries of genuine bounces", path, until.UTC().Format(time.DateOnly)),
 			"bring it back from a backup or from another host of this site; to do without: backscatter-milter keys init",
 		)
 	}
-	keys, err = s.createKeys(path, known.now())
+	keys, err = s.createKeys(path, now)
 	if errors.Is(err, fs.ErrExist) { // another daemon has just made it
 		keys, err = batv.LoadKeys(path)
 		return keys, path, err
@@ -275,7 +277,7 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 		log.Info("listening", "address", mtaAddress(l.Addr()))
 	}
 	background, end := context.WithCancel(context.Background())
-	d.known.run(background)
+	d.known.Run(background)
 	go d.sweepFloods(background)
 	d.introduce()
 	d.tellReady()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
+	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
@@ -88,6 +91,16 @@ func (s *site) keys(path string) (*batv.Keyring, error) {
 		return nil, problem.WithHint(err, "make a key file with: backscatter-milter keys init")
 	}
 	return ring, err
+}
+
+// recall opens what is known of the site, to be read where no daemon runs. failed
+// is told what goes wrong.
+func (s *site) recall(cfg *config.Config, failed func(what string, err error)) *knowledge.Site {
+	dir, _ := s.state() // which only a relative name needs
+	return knowledge.Open(knowledge.Options{
+		Config: cfg, State: dir, ReadOnly: true, Log: maillog.NewLive(io.Discard, cfg.Log),
+		Now: time.Now, RealTime: time.Now, Failed: failed,
+	})
 }
 
 // createKeys makes the key file and the folder it is in.

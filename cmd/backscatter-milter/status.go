@@ -64,14 +64,14 @@ func (d *daemon) status(now time.Time) *control.Status {
 		KeyFile:        current.keyFile,
 		Keys:           keyStates(current, now),
 		Reload:         d.reloaded.Load(),
-		Known:          d.known.status(cfg, now),
-		Store:          d.known.storeStatus(),
+		Known:          d.known.Status(cfg, now),
+		Store:          d.known.StoreStatus(),
 		Zones:          d.lists.status(),
-		Ledger:         d.known.ledgerStatus(),
+		Ledger:         d.known.LedgerStatus(),
 		Journal:        d.decided.Status(),
 		Floods:         d.floodStatus(),
-		Shared:         d.sharing.status(),
-		Abroad:         d.known.abroad(now).UTC(),
+		Shared:         d.sharing.Status(),
+		Abroad:         d.known.Abroad(now).UTC(),
 	}
 	for _, l := range d.mail {
 		s.Listeners = append(s.Listeners, mtaAddress(l.Addr()))

@@ -71,13 +71,26 @@ var rules = []rule{
 	{pkg: "internal/decided", may: []string{"internal/control", "internal/journal", "internal/maillog", "internal/policy", "internal/store"}, tests: []string{"config"}, never: []string{"net/http", "os"}},
 	{pkg: "internal/mtaconf", never: []string{"net/http"}},
 
+	// What is known of the site that is served: answers the policy and those who
+	// ask for origins.
+	{
+		pkg: "internal/knowledge",
+		may: []string{
+			"batv", "config",
+			"internal/control", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/ledger", "internal/maillog",
+			"internal/origin", "internal/policy", "internal/probe", "internal/problem", "internal/shared", "internal/spf", "internal/store",
+		},
+		tests: []string{"classify"},
+		never: []string{"net/http"},
+	},
+
 	{
 		pkg: "cmd/backscatter-milter",
 		may: []string{
 			"batv", "classify", "config", "examples", "milter",
-			"internal/admin", "internal/control", "internal/decided", "internal/dkim", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal", "internal/ledger",
-			"internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest", "internal/origin", "internal/policy",
-			"internal/probe", "internal/problem", "internal/shared", "internal/spf", "internal/store",
+			"internal/admin", "internal/control", "internal/decided", "internal/dnsbl", "internal/flood", "internal/grace", "internal/journal",
+			"internal/knowledge", "internal/maillog", "internal/manual", "internal/metrics", "internal/mtaconf", "internal/mtatest",
+			"internal/origin", "internal/policy", "internal/problem", "internal/shared",
 		},
 	},
 }

@@ -1,4 +1,4 @@
-package main
+package knowledge
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // watchSPF reads the SPF records of our domains, soon after the start and then
 // daily.
-func (k *knowledge) watchSPF(ctx context.Context) {
+func (k *Site) watchSPF(ctx context.Context) {
 	read := make(map[string]time.Time)
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
@@ -41,7 +41,7 @@ func (k *knowledge) watchSPF(ctx context.Context) {
 }
 
 // readSPF reports whether the record could be read, or there is none.
-func (k *knowledge) readSPF(ctx context.Context, domain string) bool {
+func (k *Site) readSPF(ctx context.Context, domain string) bool {
 	servers, err := originResolvers(k.cfg.Load())
 	if err != nil {
 		k.failed("read SPF", err)

@@ -1,17 +1,11 @@
-package main
+package knowledge
 
 import (
-	"context"
-	"net/http"
-	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/classify"
-	"github.com/backscatter-milter/backscatter-milter/internal/grace"
-	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -36,7 +30,7 @@ func TestUnrecordedTime(t *testing.T) {
 						clock.jump(2 * time.Minute)
 						beatAll(k)
 					}
-					k.sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID(), Entry: policy.Entry{Sender: "alice@example.com", MessageID: "<1@example.com>"}})
+					k.Sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID(), Entry: policy.Entry{Sender: "alice@example.com", MessageID: "<1@example.com>"}})
 				}
 			}
 			live(12 * 24 * time.Hour)
@@ -44,13 +38,13 @@ func TestUnrecordedTime(t *testing.T) {
 			if !k.StrictByRecord("example.com") || !k.record().Covers("example.com", on.Add(-time.Hour)) {
 				t.Fatalf("not strict: %q", k.grace.Status("example.com", on).Recording.Missing)
 			}
-			k.reload(parsed(t, toml), ring(t, key))
+			k.Reload(parsed(t, toml), ring(t, key))
 			for range 60 {
 				clock.jump(time.Minute)
 				beatAll(k)
 			}
 			off := clock.now()
-			k.reload(parsed(t, ours), ring(t, key))
+			k.Reload(parsed(t, ours), ring(t, key))
 			live(24 * time.Hour)
 			if k.StrictByRecord("example.com") {
 				t.Error("strict by record")
@@ -66,8 +60,8 @@ func TestUnrecordedTime(t *testing.T) {
 }
 
 // beatAll does what is done once a minute.
-func beatAll(k *knowledge) {
-	k.everyMinute()
+func beatAll(k *Site) {
+	k.Heartbeat()
 	k.ledger.Heartbeat()
 }
 
@@ -87,7 +81,7 @@ func TestResolversForSPF(t *testing.T) {
 // A reload changes how long sent mail is remembered.
 func TestReloadOfLedger(t *testing.T) {
 	k, clock, key := steady(t, "domains = [\"example.com\"]\n")
-	k.sent(policy.Sent{Sender: "alice@example.com", Entry: policy.Entry{Sender: "alice@example.com", MessageID: "<1@example.com>"}})
+	k.Sent(policy.Sent{Sender: "alice@example.com", Entry: policy.Entry{Sender: "alice@example.com", MessageID: "<1@example.com>"}})
 	for range 6 * 24 * 60 / 2 {
 		clock.jump(2 * time.Minute)
 		k.ledger.Heartbeat()
@@ -96,32 +90,10 @@ func TestReloadOfLedger(t *testing.T) {
 	if !k.ledger.Covers("example.com", at) {
 		t.Fatal("five days ago is not covered")
 	}
-	k.reload(parsed(t, "domains = [\"example.com\"]\n[origin]\nledger = \"6d\"\n"), ring(t, key))
+	k.Reload(parsed(t, "domains = [\"example.com\"]\n[origin]\nledger = \"6d\"\n"), ring(t, key))
 	if k.ledger.Covers("example.com", at) {
 		t.Error("five days ago is covered by a record of six days less two")
 	}
-}
-
-// What shows that mail of a domain leaves elsewhere is learned from verdicts.
-func TestElsewhereIsLearned(t *testing.T) {
-	k, _, _ := steady(t, "domains = [\"example.com\"]\n")
-	s := policy.NewSettings(k.cfg.Load(), k.keys.Load(), policy.Sources{Site: k, Origins: provenElsewhere{}})
-	m := policy.NewMessage(s, policy.Envelope{Client: policy.Client{Addr: netip.MustParseAddr("192.0.2.1")}}, k.now())
-	f := m.Recipient("alice@example.com")
-	m.Classified(classify.Result{Class: classify.Bounce})
-	v := policy.Judge(&f, policy.AtEOM)
-	d := k.openDecided(readWrite)
-	defer d.Close()
-	observer{live: k.live, metrics: metrics.New("test"), known: k, decided: d}.Verdict(policy.Record{Verdict: v})
-	if got := k.grace.Status("example.com", k.now()).Elsewhere.What; v.Reason != policy.OriginProven || got != "it was sent by night" {
-		t.Errorf("%q: %q", v.Reason, got)
-	}
-}
-
-type provenElsewhere struct{}
-
-func (provenElsewhere) Ask(context.Context, origin.Question) origin.Answer {
-	return origin.Answer{Evidence: origin.DKIM, Elsewhere: "it was sent by night"}
 }
 
 // The settings under [origin], and our_relays, are those that originals are
@@ -133,7 +105,7 @@ func TestFinderSettings(t *testing.T) {
 	}
 	t.Cleanup(func() { server.Close() })
 	k, clock, _ := steady(t, "domains = [\"example.com\"]\n")
-	k.sent(policy.Sent{Sender: "alice@example.com", Entry: policy.Entry{Sender: "alice@example.com", MessageID: "<1@example.com>"}})
+	k.Sent(policy.Sent{Sender: "alice@example.com", Entry: policy.Entry{Sender: "alice@example.com", MessageID: "<1@example.com>"}})
 	for range 60 {
 		clock.jump(time.Minute)
 		k.ledger.Heartbeat()
@@ -143,7 +115,7 @@ func TestFinderSettings(t *testing.T) {
 	const signature = "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s1; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n"
 	ask := func(toml string, signed bool, received ...string) origin.Answer {
 		t.Helper()
-		finder, err := k.finder(parsed(t, "domains = [\"example.com\"]\n"+toml))
+		finder, err := k.Finder(parsed(t, "domains = [\"example.com\"]\n"+toml))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,8 +142,8 @@ func TestFinderSettings(t *testing.T) {
 		"through our relay":  {ask("our_relays = [\"relay.example.org\"]\n"+servers, false, hop), origin.Unknown},
 		"signed, not looked": {ask(servers+"dkim = false\n", true), origin.Unknown},
 	}
-	if !strings.HasPrefix(hostName(), "localhost") { // which is anybody's
-		cases["through this host"] = outcome{ask(servers, false, "from client by "+hostName()+" with ESMTP"), origin.Unknown}
+	if !strings.HasPrefix(HostName(), "localhost") { // which is anybody's
+		cases["through this host"] = outcome{ask(servers, false, "from client by "+HostName()+" with ESMTP"), origin.Unknown}
 	}
 	for name, a := range cases {
 		if a.got.Evidence != a.want {
@@ -190,7 +162,7 @@ func TestFinderSettings(t *testing.T) {
 func TestLostEntriesAreAGap(t *testing.T) {
 	k, clock, key := steady(t, "domains = [\"example.com\"]\n")
 	send := func(e policy.Entry) {
-		k.sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID(), Entry: e})
+		k.Sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID(), Entry: e})
 	}
 	for range 12 * 24 * 6 {
 		clock.jump(10 * time.Minute)
@@ -207,25 +179,5 @@ func TestLostEntriesAreAGap(t *testing.T) {
 	k.lossy()
 	if k.StrictByRecord("example.com") {
 		t.Error("strict by a record that lost entries")
-	}
-}
-
-// While nothing is known of the site, nothing is elsewhere.
-func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
-	for toml, want := range map[string]string{"": "0", "domains = [\"example.com\"]\n": "1"} {
-		k, clock, _ := steady(t, toml)
-		m := metrics.New("test")
-		kept := k.openDecided(readWrite)
-		o := &outscatter{live: k.live, metrics: m, known: k, now: clock.now, decided: kept}
-		if toml == "" {
-			k.grace, _ = grace.New(nil, grace.Rules{}, clock.now())
-		}
-		o.seen("victim@example.net")
-		w := httptest.NewRecorder()
-		m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-		if !strings.Contains(w.Body.String(), "\nbackscatter_outscatter_total "+want+"\n") {
-			t.Errorf("%q: not counted %s times", toml, want)
-		}
-		kept.Close()
 	}
 }

@@ -1,8 +1,9 @@
-package main
+package knowledge
 
 import (
 	"io"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,25 +14,44 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/spf"
 )
 
+// wallClock is a clock that somebody sets.
+type wallClock struct {
+	mu   sync.Mutex
+	time time.Time
+}
+
+func (c *wallClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.time
+}
+
+func (c *wallClock) jump(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.time = c.time.Add(d)
+}
+
 // steady is the knowledge of a site that has signed all mail of example.com with
 // the key for twelve days.
-func steady(t *testing.T, toml string) (*knowledge, *wallClock, batv.Key) {
+func steady(t *testing.T, toml string) (*Site, *wallClock, batv.Key) {
 	t.Helper()
 	cfg := parsed(t, toml)
 	clock := &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
-	k := openKnowledge(&site{stateDir: t.TempDir()}, cfg, maillog.NewLive(io.Discard, cfg.Log), clock.now, func(what string, err error) {
-		t.Errorf("%s: %v", what, err)
-	}, readWrite)
+	k := Open(Options{
+		Config: cfg, State: t.TempDir(), Log: maillog.NewLive(io.Discard, cfg.Log), Now: clock.now, RealTime: time.Now,
+		Failed: func(what string, err error) { t.Errorf("%s: %v", what, err) },
+	})
 	t.Cleanup(func() {
-		if err := k.close(); err != nil {
+		if err := k.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	key := batv.Key{Number: 1, Secret: []byte("0123456789abcdef"), Signing: true}
-	k.take(ring(t, key))
+	k.Take(ring(t, key))
 	for range 12 * 24 * 6 {
 		k.grace.Heartbeat(clock.now())
-		k.sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID()})
+		k.Sent(policy.Sent{Sender: "alice@example.com", Result: policy.Signed, Key: key.ID()})
 		clock.jump(10 * time.Minute)
 	}
 	k.grace.Heartbeat(clock.now())
@@ -60,7 +80,7 @@ func ring(t *testing.T, keys ...batv.Key) *batv.Keyring {
 }
 
 // Whatever lets mail leave unsigned, or keeps its tags from being verified, ends
-// strictness at once.
+// Strictness at once.
 func TestReloadsThatEndStrictness(t *testing.T) {
 	const ours = "domains = [\"example.com\"]\n"
 	for name, toml := range map[string]string{
@@ -71,7 +91,7 @@ func TestReloadsThatEndStrictness(t *testing.T) {
 		"a shorter lifetime":          ours + "[batv]\nlifetime = \"3d\"\n",
 	} {
 		k, _, key := steady(t, ours)
-		k.reload(parsed(t, toml), ring(t, key))
+		k.Reload(parsed(t, toml), ring(t, key))
 		if got := k.Strict("example.com"); got != (name == "the same") {
 			t.Errorf("%s: strict is %v", name, got)
 		}
@@ -84,17 +104,17 @@ func TestReplacedKey(t *testing.T) {
 	k, clock, key := steady(t, "domains = [\"example.com\"]\n")
 	other := batv.Key{Number: 1, Secret: []byte("fedcba9876543210"), Signing: true}
 	k.Prove(other.ID())
-	k.reload(k.cfg.Load(), ring(t, other))
+	k.Reload(k.cfg.Load(), ring(t, other))
 	if k.Strict("example.com") || k.Proven(other.ID()) {
 		t.Errorf("strict is %v, proven is %v", k.Strict("example.com"), k.Proven(other.ID()))
 	}
-	k.reload(k.cfg.Load(), ring(t, key))
+	k.Reload(k.cfg.Load(), ring(t, key))
 	if !k.Proven(other.ID()) {
 		t.Error("with the key back, what has proved itself is forgotten")
 	}
-	k.reload(k.cfg.Load(), ring(t, other))
+	k.Reload(k.cfg.Load(), ring(t, other))
 	clock.jump(12 * 24 * time.Hour)
-	k.reload(k.cfg.Load(), ring(t, other))
+	k.Reload(k.cfg.Load(), ring(t, other))
 	if !k.Proven(other.ID()) {
 		t.Error("still no signature is called wrong although all tags of the lost key have expired")
 	}
@@ -103,7 +123,7 @@ func TestReplacedKey(t *testing.T) {
 // Where nothing is signed as the MTA takes it there is nothing to stop.
 func TestTagRefusedWhereNothingIsSigned(t *testing.T) {
 	k, _, _ := steady(t, "domains = [\"example.com\"]\n")
-	if k.tagRefused("prvs=1788aaaaaa=alice@example.com") {
+	if k.TagRefused("prvs=1788aaaaaa=alice@example.com") {
 		t.Error("nothing was signed for as the MTA takes it, and yet signing was stopped")
 	}
 }

@@ -1,15 +1,12 @@
-package main
+package knowledge
 
 import (
 	"context"
-	"errors"
 	"os"
 	"time"
 
-	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
-	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/shared"
 	"github.com/backscatter-milter/backscatter-milter/internal/store"
 )
@@ -20,15 +17,16 @@ const (
 	meetWithin   = 5 * time.Second // that a start waits for other hosts' keys
 )
 
-// sharing is the daemon's part in a shared store, nil without one.
-type sharing struct {
+// Sharing is the daemon's part in a shared store, nil without one.
+type Sharing struct {
 	link *shared.Link
 	stop context.CancelFunc
 }
 
-// share begins to act as one with other hosts, where the store is a shared one.
-// It waits a moment for what they know of keys.
-func share(cfg *config.Config, k *knowledge, floods *flood.Flood, live *maillog.Live) *sharing {
+// Share begins to act as one with other hosts, also in counting floods, where the
+// store is a shared one. It waits a moment for what they know of keys.
+func (k *Site) Share(floods *flood.Flood) *Sharing {
+	cfg := k.cfg.Load()
 	if !shared.Is(cfg.Store) {
 		return nil
 	}
@@ -48,10 +46,10 @@ func share(cfg *config.Config, k *knowledge, floods *flood.Flood, live *maillog.
 		Lifetime: func() time.Duration { return k.cfg.Load().Origin.Ledger },
 		Report: func(e shared.Event) {
 			if e.Err != nil {
-				live.Log().Error(e.Text, "store", u.String(), "error", e.Err)
+				k.live.Log().Error(e.Text, "store", u.String(), "error", e.Err)
 				return
 			}
-			live.Log().Info(e.Text, "store", u.String())
+			k.live.Log().Info(e.Text, "store", u.String())
 		},
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -59,26 +57,27 @@ func share(cfg *config.Config, k *knowledge, floods *flood.Flood, live *maillog.
 	wait, cancel := context.WithTimeout(ctx, meetWithin)
 	defer cancel()
 	link.Met(wait)
-	return &sharing{link, stop}
+	return &Sharing{link, stop}
 }
 
-// close tells a last time what is new here.
-func (s *sharing) close() {
+// Close tells a last time what is new here.
+func (s *Sharing) Close() {
 	if s != nil {
 		s.stop()
 		<-s.link.Done()
 	}
 }
 
-func (s *sharing) failures() int64 {
+// Failures counts what the shared store did not take or give.
+func (s *Sharing) Failures() int64 {
 	if s == nil {
 		return 0
 	}
 	return s.link.Status().Failures
 }
 
-// status is for status and check, nil without a shared store.
-func (s *sharing) status() *control.Shared {
+// Status is for status and check, nil without a shared store.
+func (s *Sharing) Status() *control.Shared {
 	if s == nil {
 		return nil
 	}
@@ -109,39 +108,4 @@ func hostID(db *store.Store) (id string, set func(string)) {
 		return nil
 	})
 	return id, func(id string) { bucket.Put("id", []byte(id)) }
-}
-
-// sharedStore looks at the store that several hosts share.
-func (c *checkup) sharedStore() {
-	if !shared.Is(c.cfg.Store) {
-		return
-	}
-	u, err := shared.ParseURL(c.cfg.Store)
-	if err != nil {
-		c.problem(err)
-		return
-	}
-	shared.Quiet()
-	for _, f := range shared.Inspect(c.ctx, u) {
-		switch f.Level {
-		case shared.Problem:
-			c.problem(errors.New("store " + u.String() + ": " + f.Text))
-		case shared.Warning:
-			c.warn("store %s: %s", u, f.Text)
-		default:
-			c.note("store %s: %s", u, f.Text)
-		}
-	}
-	if c.status == nil || c.status.Shared == nil {
-		return
-	}
-	s := c.status.Shared
-	if s.State != "shared" {
-		c.problem(errors.New("store " + s.URL + ": the daemon goes on without it: " + s.Error))
-	}
-	for _, h := range s.Hosts {
-		if away := c.now.Sub(h.Heard); away > time.Minute {
-			c.warn("store %s: nothing heard of the host %q for %s", s.URL, h.Name, away.Round(time.Minute))
-		}
-	}
 }

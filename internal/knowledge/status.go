@@ -1,4 +1,4 @@
-package main
+package knowledge
 
 import (
 	"slices"
@@ -11,8 +11,8 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/internal/probe"
 )
 
-// status tells of each domain what is known of it, for status.
-func (k *knowledge) status(cfg *config.Config, now time.Time) []control.KnownDomain {
+// Status tells of each domain what is known of it.
+func (k *Site) Status(cfg *config.Config, now time.Time) []control.KnownDomain {
 	probed := make(map[string]probe.Finding)
 	unsigned := make(map[string]bool)
 	for _, f := range k.prober.Findings() {
@@ -62,8 +62,8 @@ func gaps(list []grace.Gap) []control.Gap {
 	return all
 }
 
-// storeStatus tells how the record is kept.
-func (k *knowledge) storeStatus() control.Store {
+// StoreStatus tells how the record is kept.
+func (k *Site) StoreStatus() control.Store {
 	if k.store == nil {
 		return control.Store{}
 	}
@@ -75,8 +75,8 @@ func (k *knowledge) storeStatus() control.Store {
 	return status
 }
 
-// strictness gives the strict domains and those that are not, for metrics.
-func (k *knowledge) strictness(now time.Time) map[string]bool {
+// Strictness gives the strict domains and those that are not, for metrics.
+func (k *Site) Strictness(now time.Time) map[string]bool {
 	strict := make(map[string]bool)
 	for _, s := range k.grace.All(now) {
 		strict[s.Domain] = s.Signing.Strict
@@ -84,7 +84,8 @@ func (k *knowledge) strictness(now time.Time) map[string]bool {
 	return strict
 }
 
-func (k *knowledge) storeFailures() int64 {
+// StoreFailures counts writes that failed and records that found no room.
+func (k *Site) StoreFailures() int64 {
 	if k.store == nil {
 		return 0
 	}

@@ -1,4 +1,4 @@
-package main
+package knowledge
 
 import (
 	"time"
@@ -15,7 +15,7 @@ import (
 
 // openLedger opens the record of what was sent. Where the store cannot be had
 // it is kept in memory, and covers nothing from before.
-func (k *knowledge) openLedger(cfg *config.Config) *ledger.Ledger {
+func (k *Site) openLedger(cfg *config.Config) *ledger.Ledger {
 	var kept ledger.Store
 	if k.store != nil {
 		kept = ledger.File(k.store, k.now)
@@ -34,10 +34,10 @@ func (k *knowledge) openLedger(cfg *config.Config) *ledger.Ledger {
 // off a domain, of which the ledger itself does not know.
 type record struct {
 	*ledger.Ledger
-	known *knowledge
+	known *Site
 }
 
-func (k *knowledge) record() record { return record{k.ledger, k} }
+func (k *Site) record() record { return record{k.ledger, k} }
 
 // Covers is Ledger.Covers.
 func (r record) Covers(domain string, t time.Time) bool {
@@ -52,10 +52,10 @@ func (r record) Covers(domain string, t time.Time) bool {
 	return true
 }
 
-// finder makes what finds out whether originals are ours under the settings.
-func (k *knowledge) finder(cfg *config.Config) (*origin.Finder, error) {
+// Finder makes what finds out whether originals are ours under the settings.
+func (k *Site) Finder(cfg *config.Config) (*origin.Finder, error) {
 	o := origin.Options{
-		Record: k.record(), Ours: k.isOurs(cfg), Host: hostName(), Relays: cfg.OurRelays,
+		Record: k.record(), Ours: k.isOurs(cfg), Host: HostName(), Relays: cfg.OurRelays,
 		Lifetime: cfg.Origin.Ledger,
 	}
 	if cfg.Origin.DKIM {
@@ -78,12 +78,12 @@ func originResolvers(cfg *config.Config) ([]string, error) {
 	if servers := cfg.Origin.Resolvers; len(servers) > 0 {
 		return servers, nil
 	}
-	return dnsbl.SystemResolvers(resolvConf)
+	return dnsbl.SystemResolvers(dnsbl.ResolvConf)
 }
 
 // isOurs reports whether a domain is named as ours, or where none are named has
 // been learned.
-func (k *knowledge) isOurs(cfg *config.Config) func(domain string) bool {
+func (k *Site) isOurs(cfg *config.Config) func(domain string) bool {
 	if cfg.Domains.Empty() {
 		return k.grace.Ours
 	}
@@ -91,7 +91,7 @@ func (k *knowledge) isOurs(cfg *config.Config) func(domain string) bool {
 }
 
 // remember enters a message that left into the record.
-func (k *knowledge) remember(e policy.Entry) {
+func (k *Site) remember(e policy.Entry) {
 	now := k.now()
 	if e.Sender == "" && e.From == "" {
 		return
@@ -106,7 +106,7 @@ func (k *knowledge) remember(e policy.Entry) {
 
 // lossy notes a gap in the recording of every domain where the ledger has lost
 // entries since this was last asked.
-func (k *knowledge) lossy() {
+func (k *Site) lossy() {
 	s := k.ledger.Stats()
 	lost := s.Overflows + s.Refused + s.StoreLost + s.Dropped + s.Damaged
 	if lost == k.ledgerLost.Swap(lost) {
@@ -120,19 +120,19 @@ func (k *knowledge) lossy() {
 
 // StrictByRecord reports whether it means something for a domain that the
 // record has nothing.
-func (k *knowledge) StrictByRecord(domain string) bool {
+func (k *Site) StrictByRecord(domain string) bool {
 	return k.grace.StrictByRecord(domain, k.now())
 }
 
-// judged learns from a verdict.
-func (k *knowledge) judged(v policy.Verdict) {
+// Judged learns from a verdict.
+func (k *Site) Judged(v policy.Verdict) {
 	if domain, what := v.Elsewhere(); what != "" {
 		k.grace.SendsElsewhere(domain, what, k.now())
 	}
 }
 
-// ledgerStatus tells how the record of sent mail is kept.
-func (k *knowledge) ledgerStatus() control.Ledger {
+// LedgerStatus tells how the record of sent mail is kept.
+func (k *Site) LedgerStatus() control.Ledger {
 	s := k.ledger.Stats()
 	l := control.Ledger{Entries: s.Entries, Days: len(s.Days), Octets: s.Octets, Lost: s.Overflows + s.StoreLost, Gaps: []control.Gap{}}
 	const latest = 10

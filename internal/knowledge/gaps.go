@@ -1,4 +1,4 @@
-package main
+package knowledge
 
 import (
 	"time"
@@ -10,7 +10,7 @@ import (
 
 // lostKeys reports whether a key that made tags which may still come home is
 // not in the key file: its tags are taken for forgeries, or for none.
-func (k *knowledge) lostKeys(keys *batv.Keyring, now time.Time) bool {
+func (k *Site) lostKeys(keys *batv.Keyring, now time.Time) bool {
 	held := make(map[grace.KeyID]bool)
 	for _, key := range keys.Keys() {
 		held[grace.KeyID(key.ID())] = true
@@ -25,7 +25,7 @@ func (k *knowledge) lostKeys(keys *batv.Keyring, now time.Time) bool {
 
 // lifetimeFell reports whether tags lived longer before, as far as the store
 // remembers, and notes how long they live now.
-func (k *knowledge) lifetimeFell(lifetime time.Duration) bool {
+func (k *Site) lifetimeFell(lifetime time.Duration) bool {
 	before := time.Duration(k.lifetime.Swap(int64(lifetime)))
 	if before == 0 {
 		before = k.lifetimeStored()
@@ -38,7 +38,7 @@ func (k *knowledge) lifetimeFell(lifetime time.Duration) bool {
 
 // lifetimeStored is how long tags lived when the daemon ran before, 0 where that
 // is not known.
-func (k *knowledge) lifetimeStored() (before time.Duration) {
+func (k *Site) lifetimeStored() (before time.Duration) {
 	if k.store == nil {
 		return 0
 	}
@@ -58,7 +58,7 @@ func (k *knowledge) lifetimeStored() (before time.Duration) {
 // unsigned by the settings in force, or whose tags cannot all be verified: while
 // that lasts, and for a lifetime after, nothing may be missed. Mail that leaves
 // while hands are off is not on record either.
-func (k *knowledge) unsteady() {
+func (k *Site) unsteady() {
 	handsOff, now := k.handsOff(), k.now()
 	lost := k.lost.Load()
 	k.interrupt(func(domain string) string {
@@ -75,7 +75,7 @@ func (k *knowledge) unsteady() {
 
 // handsOff tells why hands are off a domain by the settings in force, "" if they
 // are not.
-func (k *knowledge) handsOff() func(domain string) string {
+func (k *Site) handsOff() func(domain string) string {
 	cfg := k.cfg.Load()
 	modes := make(map[string]config.Mode)
 	for _, d := range cfg.DomainSettings {
@@ -97,7 +97,7 @@ func (k *knowledge) handsOff() func(domain string) string {
 }
 
 // interrupt notes a gap for every domain that why gives a reason for.
-func (k *knowledge) interrupt(why func(domain string) string) {
+func (k *Site) interrupt(why func(domain string) string) {
 	now := k.now()
 	for _, s := range k.grace.All(now) {
 		if reason := why(s.Domain); reason != "" {
