@@ -17,6 +17,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtaconf"
 	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
@@ -116,7 +117,7 @@ func (c *checkup) configuration() {
 	}
 	c.cfg = cfg
 	c.note("configuration: %s", from)
-	for _, why := range idle(cfg) {
+	for _, why := range daemon.Idle(cfg) {
 		c.warn("%s", why)
 	}
 }
@@ -201,7 +202,7 @@ func (c *checkup) keys() {
 		if len(k.Secret) < shortSecret {
 			c.warn("keys: the secret of key %d has %d octets: those shorter than %d can be guessed from tags", k.Number, len(k.Secret), shortSecret)
 		}
-		if signs(ring, k, c.now) && !k.Created.IsZero() && c.now.Sub(k.Created) > oldKey {
+		if daemon.Signs(ring, k, c.now) && !k.Created.IsZero() && c.now.Sub(k.Created) > oldKey {
 			c.warn("keys: key %d signs since %s: change it yearly with: backscatter-milter keys rotate", k.Number, day(k.Created))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
 	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
@@ -20,18 +21,6 @@ import (
 
 // maxExplained is how much of a message is looked at, in octets.
 const maxExplained = 5 << 20
-
-// question is what the daemon is asked to explain.
-type question struct {
-	Client  netip.Addr `json:"client"`
-	From    string     `json:"from"`
-	To      []string   `json:"to"`
-	Message []byte     `json:"message"`
-
-	At        time.Time `json:"at"` // when it is judged; zero: now
-	Strict    bool      `json:"strict"`
-	WithLists bool      `json:"with_lists"`
-}
 
 // explainFlags are the envelope as the command line gives it.
 type explainFlags struct {
@@ -123,8 +112,8 @@ func (f *explainFlags) clientAddress() (netip.Addr, error) {
 
 // question joins what the command line says of the envelope with what the
 // message does.
-func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) question {
-	q := question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
+func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) control.Question {
+	q := control.Question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
 	if f.sender {
 		q.From = withoutBrackets(f.from)
 	}
@@ -155,7 +144,7 @@ func (f *explainFlags) assumed(env messageEnvelope) []string {
 // explainer explains messages, by the running daemon or without one.
 type explainer struct {
 	who      string // tells whose knowledge is used
-	daemon   func(context.Context, question) (policy.Explanation, error)
+	daemon   func(context.Context, control.Question) (policy.Explanation, error)
 	settings *policy.Settings
 	known    *knowledge.Site
 	lists    *dnsbl.Client
@@ -167,7 +156,7 @@ func newExplainer(ctx context.Context, s *site, withLists bool) (*explainer, err
 	var running control.Status
 	switch err := s.call(ctx, control.VerbStatus, nil, &running); {
 	case err == nil:
-		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q question) (x policy.Explanation, err error) {
+		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q control.Question) (x policy.Explanation, err error) {
 			err = s.call(ctx, control.VerbExplain, q, &x)
 			return x, err
 		}}, nil
@@ -210,11 +199,11 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known, Lists: lists, Origins: finder}), lists: lists, known: known}, nil
 }
 
-func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation, error) {
+func (e *explainer) explain(ctx context.Context, q control.Question) (policy.Explanation, error) {
 	if e.daemon != nil {
 		return e.daemon(ctx, q)
 	}
-	return q.explain(e.settings, time.Now()), nil
+	return daemon.Explain(e.settings, q, time.Now()), nil
 }
 
 func (e *explainer) close() {
@@ -222,23 +211,6 @@ func (e *explainer) close() {
 	if e.known != nil {
 		_ = e.known.Close() // nothing was written
 	}
-}
-
-func (q question) explain(s *policy.Settings, now time.Time) policy.Explanation {
-	if !q.At.IsZero() {
-		now = q.At
-	}
-	e := policy.Envelope{Client: policy.Client{Addr: q.Client}, Sender: q.From}
-	return policy.Explain(s, e, q.To, q.Message, policy.ExplainOptions{Now: now, Strict: q.Strict, WithLists: q.WithLists})
-}
-
-// explain answers the command.
-func (d *daemon) explain(args json.RawMessage) (any, error) {
-	var q question
-	if err := json.Unmarshal(args, &q); err != nil {
-		return nil, err
-	}
-	return q.explain(d.current().policy, d.now()), nil
 }
 
 // writeJSONLine prints a value as a line.

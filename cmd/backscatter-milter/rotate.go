@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
@@ -108,3 +109,5 @@ func writeLine(w io.Writer, format string, a ...any) error {
 	_, err := fmt.Fprintf(w, format+"\n", a...)
 	return err
 }
+
+func lifetimeDays(cfg *config.Config) int { return int(cfg.BATV.Lifetime / (24 * time.Hour)) }

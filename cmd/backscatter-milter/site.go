@@ -11,6 +11,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/problem"
@@ -27,9 +28,6 @@ type site struct {
 	stateDir   string // --state
 }
 
-// theDefaults stands for a file where none was loaded.
-const theDefaults = "the defaults"
-
 // config loads the configuration: --config, else $BACKSCATTER_MILTER_CONFIG,
 // else the system's file, else the defaults. from names what was loaded.
 func (s *site) config() (cfg *config.Config, from string, err error) {
@@ -42,9 +40,27 @@ func (s *site) config() (cfg *config.Config, from string, err error) {
 	}
 	cfg, err = config.Load(path)
 	if errors.Is(err, fs.ErrNotExist) && !named {
-		return config.Default(), theDefaults, nil
+		return config.Default(), daemon.Defaults, nil
 	}
 	return cfg, path, err
+}
+
+// load loads the configuration and names the files that go with it.
+func (s *site) load() (daemon.Loaded, error) {
+	cfg, from, err := s.config()
+	if err != nil {
+		return daemon.Loaded{}, err
+	}
+	keys, err := s.keyPath(cfg)
+	if err != nil {
+		return daemon.Loaded{}, err
+	}
+	socket, err := s.controlPath(cfg)
+	if err != nil {
+		return daemon.Loaded{}, err
+	}
+	state, _ := s.state() // which only a relative name needs
+	return daemon.Loaded{Config: cfg, From: from, State: state, Keys: keys, Control: socket}, nil
 }
 
 // state names the folder for keys and records.

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -79,7 +79,7 @@ func (l *lists) take(cfg *config.Config) {
 
 func (l *lists) options(zones []config.Zone, servers []string) dnsbl.Options {
 	return dnsbl.Options{
-		Zones: dnsblZones(zones), Resolvers: servers, Now: l.now,
+		Zones: Zones(zones), Resolvers: servers, Now: l.now,
 		Asked:    func(zone string, s dnsbl.Status) { l.metrics.LookedUp(zone, s.String()) },
 		Changed:  l.changed,
 		Panicked: func(v any, stack []byte) { l.metrics.Panicked(); l.live.Log().Panicked("dnsbl", v, stack) },
@@ -95,7 +95,8 @@ func (l *lists) resolvers() []string {
 	return list
 }
 
-func dnsblZones(zones []config.Zone) []dnsbl.Zone {
+// Zones are the zones of a configuration as they are asked.
+func Zones(zones []config.Zone) []dnsbl.Zone {
 	var all []dnsbl.Zone
 	for _, z := range zones {
 		all = append(all, dnsbl.Zone{Name: z.Name, Codes: z.Codes, Resolvers: z.Resolvers, Timeout: z.Timeout, IPv6: z.IPv6})
@@ -155,7 +156,7 @@ func (l *lists) lookUpOwn() (all bool) {
 		for _, a := range client.Start(addr).Wait(l.ctx).Answers {
 			if a.Status == dnsbl.Listed {
 				listed[a.Zone]++
-				l.live.Log().Warn(ownListed, "address", addr.String(), "zone", a.Zone)
+				l.live.Log().Warn(OwnListed, "address", addr.String(), "zone", a.Zone)
 			}
 			all = all && (a.Status.Opinion() || a.Status == dnsbl.NotAsked)
 		}
@@ -166,8 +167,8 @@ func (l *lists) lookUpOwn() (all bool) {
 	return all
 }
 
-// ownListed says what to do where a zone lists an address of ours.
-const ownListed = "an address of ours is on a DNS list of hosts that send backscatter: find what here answers to forged senders " +
+// OwnListed says what to do where a zone lists an address of ours.
+const OwnListed = "an address of ours is on a DNS list of hosts that send backscatter: find what here answers to forged senders " +
 	"(bounces after acceptance, auto-replies, sender callouts); see the zone's web site for how it ends"
 
 // ownListings counts our own listed addresses by zone.

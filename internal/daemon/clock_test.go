@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"io"
@@ -34,6 +34,11 @@ func (c *wallClock) jump(d time.Duration) {
 	c.time = c.time.Add(d)
 }
 
+const (
+	alice    = "alice@example.com"
+	stranger = "carol@example.net"
+)
+
 // clocked is a daemon with a clock that can be set, and a listener in memory:
 // deadlines of the network follow the real time only.
 type clocked struct {
@@ -65,7 +70,13 @@ listen = ""
 		clock:  &wallClock{time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)},
 		memory: mtatest.NewMemory(),
 	}
-	if c.daemon, err = newDaemon(&site{stateDir: dir}, cfg, "test.toml", maillog.NewLive(io.Discard, cfg.Log), c.clock.now); err != nil {
+	c.daemon, err = open(Options{
+		Version: "test", Log: maillog.NewLive(io.Discard, cfg.Log), Now: c.clock.now, RealTime: time.Now,
+		Start: Loaded{
+			Config: cfg, From: "test.toml", State: dir, Keys: filepath.Join(dir, cfg.BATV.Keys), Control: filepath.Join(dir, cfg.Admin.Control),
+		},
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
@@ -114,9 +125,9 @@ func (c *clocked) play(tx mtatest.Transaction) mtatest.Result {
 // letter sends one from alice and returns its reverse-path.
 func (c *clocked) letter() string {
 	c.t.Helper()
-	tx := mtatest.SampleOutbound(demoAlice, demoStranger)
+	tx := mtatest.SampleOutbound(alice, stranger)
 	from := c.play(tx).Apply(tx).From
-	if from == demoAlice {
+	if from == alice {
 		c.t.Errorf("at %v a letter left unsigned", c.clock.now())
 	}
 	return from
@@ -160,7 +171,7 @@ func TestClockJumpsWhileMailComes(t *testing.T) {
 			c.live(11)
 			tagged := c.letter()
 			c.bounce("before", tagged, true, "tag-valid")
-			c.bounce("before, untagged", demoAlice, false, "")
+			c.bounce("before, untagged", alice, false, "")
 
 			under := c.underWay(tagged)
 			c.clock.jump(jump)
@@ -169,20 +180,20 @@ func TestClockJumpsWhileMailComes(t *testing.T) {
 				afterwards = "tag-missing" // out of date, as far as can be known
 			}
 			c.bounce("after the jump", tagged, true, afterwards)
-			c.bounce("after the jump, untagged", demoAlice, true, "tag-missing")
+			c.bounce("after the jump, untagged", alice, true, "tag-missing")
 			under()
 			c.bounce("a new letter's", c.letter(), true, "tag-valid")
 			c.clock.jump(time.Minute)
 			c.known.Heartbeat()
-			c.bounce("a minute later, untagged", demoAlice, true, "tag-missing")
+			c.bounce("a minute later, untagged", alice, true, "tag-missing")
 
 			c.clock.jump(-jump)
 			c.bounce("when it is set right", tagged, true, "tag-valid")
-			c.bounce("when it is set right, untagged", demoAlice, true, "tag-missing")
+			c.bounce("when it is set right, untagged", alice, true, "tag-missing")
 			c.live(9)
-			c.bounce("nine days later, untagged", demoAlice, true, "tag-missing")
+			c.bounce("nine days later, untagged", alice, true, "tag-missing")
 			c.live(2)
-			c.bounce("eleven days later, untagged", demoAlice, false, "")
+			c.bounce("eleven days later, untagged", alice, false, "")
 			var status strings.Builder
 			if err := c.status(c.clock.now()).Write(&status); err != nil || !strings.Contains(status.String(), "the clock ") {
 				t.Errorf("status: %v\n%s", err, status.String())
@@ -211,7 +222,7 @@ func (c *clocked) underWay(tagged string) (finish func()) {
 		must(client.EndOfHeaders())
 		r, mods, err := client.EndOfMessage()
 		must(r, err)
-		if added := (mtatest.Result{Mods: mods}).Mod(mtatest.AddRcpt); added == nil || added.Value != demoAlice {
+		if added := (mtatest.Result{Mods: mods}).Mod(mtatest.AddRcpt); added == nil || added.Value != alice {
 			c.t.Errorf("under way: changes %+v", mods)
 		}
 		_ = client.Close()

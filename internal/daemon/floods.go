@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/admin"
@@ -103,13 +101,8 @@ func (d *daemon) blocks() []admin.Block {
 
 const maxShownBlocks = 100
 
-// unblocking is what the daemon is asked and answers.
-type unblocking struct {
-	Key string `json:"key"`
-}
-
 func (d *daemon) unblock(args json.RawMessage) (any, error) {
-	var u unblocking
+	var u control.Unblocking
 	if err := json.Unmarshal(args, &u); err != nil {
 		return nil, err
 	}
@@ -118,23 +111,4 @@ func (d *daemon) unblock(args json.RawMessage) (any, error) {
 	}
 	d.live.Log().Info("unblocked by hand", "key", u.Key)
 	return u, nil
-}
-
-func newUnblockCommand(s *site) *cobra.Command {
-	return &cobra.Command{
-		Use:   "unblock KEY",
-		Short: "End a block of the flood control",
-		Long: "End a block of the flood control before its time. KEY is as status shows it, such as\n" +
-			"\"client 192.0.2.0/24\" or \"recipient alice@example.com\", or an address: of a client,\n" +
-			"which frees its network and all its subjects, or of a recipient.",
-		Args: usage(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var u unblocking
-			if err := s.call(cmd.Context(), control.VerbUnblock, unblocking{args[0]}, &u); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "unblocked %s\n", u.Key)
-			return err
-		},
-	}
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"net"
@@ -11,7 +11,7 @@ import (
 // an MTA ask it.
 func (d *daemon) introduce() {
 	log := d.live.Log()
-	for _, why := range idle(d.current().cfg) {
+	for _, why := range Idle(d.current().cfg) {
 		log.Warn(why)
 	}
 	if len(d.mail) == 0 {
@@ -30,9 +30,9 @@ func (d *daemon) introduce() {
 	log.Info("more is told by: backscatter-milter setup postfix, or setup sendmail")
 }
 
-// idle tells what the configuration keeps the daemon from doing, and what it
+// Idle tells what the configuration keeps the daemon from doing, and what it
 // makes it do that is seldom wanted.
-func idle(cfg *config.Config) []string {
+func Idle(cfg *config.Config) []string {
 	var why []string
 	if cfg.Mode == config.ModeOff {
 		return []string{`mode = "off": nothing is signed, judged or changed`}
