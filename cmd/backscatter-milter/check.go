@@ -87,14 +87,6 @@ func (c *checkup) run() error {
 	return nil
 }
 
-// plural is "1 problem", "2 problems".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func (c *checkup) problem(err error) {
 	for _, e := range problem.Each(err) {
 		c.problems++

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -211,11 +210,4 @@ func (e *explainer) close() {
 	if e.known != nil {
 		_ = e.known.Close() // nothing was written
 	}
-}
-
-// writeJSONLine prints a value as a line.
-func writeJSONLine(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

@@ -84,13 +84,6 @@ func newKeysListCommand(s *site, file func() (string, error)) *cobra.Command {
 	}
 }
 
-func day(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.DateOnly)
-}
-
 func domains(k batv.Key) string {
 	if len(k.Domains) == 0 {
 		return "all"

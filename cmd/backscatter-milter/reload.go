@@ -1,17 +1,11 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 func newReloadCommand(s *site) *cobra.Command {
@@ -35,24 +29,4 @@ func newReloadCommand(s *site) *cobra.Command {
 			return nil
 		},
 	}
-}
-
-// call has the running daemon do what a verb says; args may be nil.
-func (s *site) call(ctx context.Context, verb string, args, result any) error {
-	cfg, _, err := s.config()
-	if err != nil {
-		cfg = config.Default() // the daemon runs on what was there before the mistake
-	}
-	path, err := s.controlPath(cfg)
-	if err != nil {
-		return err
-	}
-	err = control.Client{Path: path, Now: time.Now}.Call(ctx, verb, args, result)
-	switch {
-	case errors.Is(err, control.ErrNoDaemon):
-		return problem.WithHint(err, "if it runs, give the same --config and --state as it has; start it with: backscatter-milter serve")
-	case errors.Is(err, fs.ErrPermission):
-		return problem.WithHint(err, "only root and the daemon's own user may ask it")
-	}
-	return err
 }

@@ -105,9 +105,4 @@ func (s *site) tellKeys(cmd *cobra.Command) error {
 	return writeLine(cmd.OutOrStdout(), "the daemon has the keys")
 }
 
-func writeLine(w io.Writer, format string, a ...any) error {
-	_, err := fmt.Fprintf(w, format+"\n", a...)
-	return err
-}
-
 func lifetimeDays(cfg *config.Config) int { return int(cfg.BATV.Lifetime / (24 * time.Hour)) }

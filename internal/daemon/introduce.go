@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"net"
-
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtaconf"
 )
@@ -51,22 +49,4 @@ func Idle(cfg *config.Config) []string {
 		why = append(why, "[policy] tag-missing refuses every untagged message with a null sender, read receipts and reports among them")
 	}
 	return why
-}
-
-// reachable is where an MTA on this machine finds a listener that is bound to
-// every address.
-func reachable(a net.Addr) net.Addr {
-	t, ok := a.(*net.TCPAddr)
-	if !ok || !t.IP.IsUnspecified() {
-		return a
-	}
-	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: t.Port}
-}
-
-// mtaAddress writes a listener's address as Postfix names milters.
-func mtaAddress(a net.Addr) string {
-	if a.Network() == "unix" {
-		return "unix:" + a.String()
-	}
-	return "inet:" + a.String()
 }

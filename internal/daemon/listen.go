@@ -49,3 +49,21 @@ func listenAdmin(a config.Admin) (net.Listener, error) {
 	}
 	return net.Listen(want.Network, want.Address)
 }
+
+// reachable is where an MTA on this machine finds a listener that is bound to
+// every address.
+func reachable(a net.Addr) net.Addr {
+	t, ok := a.(*net.TCPAddr)
+	if !ok || !t.IP.IsUnspecified() {
+		return a
+	}
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: t.Port}
+}
+
+// mtaAddress writes a listener's address as Postfix names milters.
+func mtaAddress(a net.Addr) string {
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return "inet:" + a.String()
+}
