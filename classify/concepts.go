@@ -1,0 +1,129 @@
+package classify
+
+import "slices"
+
+// How far down a notice its sentences are read, in folded bytes: of a machine's
+// and of what a person may have sent.
+const (
+	maxRead       = 6 << 10
+	maxReadPerson = 2 << 10
+)
+
+// readSentences notes what the sentences of the notice say.
+func (m *message) readSentences() {
+	limit := maxReadPerson
+	if m.facts.machine() >= 2 {
+		limit = maxRead
+	}
+	text := m.text[:min(len(m.text), limit)]
+	if m.facts.machine() < 2 {
+		text = beforeHeader(text)
+	}
+	m.hear("text", text)
+}
+
+// beforeHeader returns what stands in text, which is folded, above a line that
+// belongs to a header: from there on people show somebody else's words.
+func beforeHeader(text []byte) []byte {
+	lines := lineReader{data: text}
+	for {
+		start := lines.pos
+		line, ok := lines.next()
+		if !ok {
+			return text
+		}
+		if start > 0 && beginsHeader(line) {
+			return text[:start]
+		}
+	}
+}
+
+// fromDaemon reports whether a mail system itself wrote this, or speaks in it:
+// its notices say of messages what replies and challenges do.
+func (m *message) fromDaemon() bool {
+	f := &m.facts
+	return f.score(speaksDaemon) > 0 || f.class(Bounce) >= 2 || f.score(speaksDelay) >= 2 || f.reportType != "" || m.status.isReport()
+}
+
+// repliesInWords reports whether what the notice says is what automatic replies
+// say. The less the header shows of a machine the more it takes.
+func (m *message) repliesInWords() bool {
+	f := &m.facts
+	count, weight := m.told(string(AutoReply))
+	switch {
+	case count == 0 || f.score(speaksPerson) > 1 || f.list && !f.null || m.fromDaemon():
+		return false
+	case f.null && (f.answer || m.repliesTo()):
+		return true
+	case f.null:
+		return count >= 2 && weight >= 3 && (m.isOurs() || f.score(speaksGoods) == 0)
+	case f.machine() >= 2:
+		return weight >= 2
+	case f.answer:
+		return m.answersInWords(count, weight)
+	}
+	return m.isOurs() && !m.heard(speaksGoods, "goods") && m.noticesInWords(count, weight)
+}
+
+// isOurs reports whether the notice speaks of the message that it answers, or
+// says itself that it is automatic.
+func (m *message) isOurs() bool {
+	return m.says(string(AutoReply), "received", "soon") || m.heard(string(AutoReply), "robot")
+}
+
+// noticesInWords is repliesInWords for what has a subject of its own.
+func (m *message) noticesInWords(count, weight int) bool {
+	switch {
+	case m.facts.machine() == 1:
+		return weight >= 4 && m.says(string(AutoReply), "received", "thanks", "robot")
+	case m.repliesTo():
+		return count >= 2 && weight >= 3
+	case weight < 4 || m.says(speaksPerson, "announcement", "mine"):
+		return false
+	}
+	return count >= 3 || m.heard(string(AutoReply), "received")
+}
+
+// answersInWords is repliesInWords for answers, which people and ticket systems
+// send more than machines.
+func (m *message) answersInWords(count, weight int) bool {
+	if m.unthreaded() {
+		return count >= 3 && weight >= 4
+	}
+	return m.facts.machine() == 1 && count >= 3 && m.says(string(AutoReply), "received") && m.says(string(AutoReply), "robot")
+}
+
+// challengesInWords reports whether the notice wants its reader to prove
+// something, so that a message that is held goes on to somebody who does not
+// know him yet.
+func (m *message) challengesInWords() bool {
+	f := &m.facts
+	count, weight := m.told(string(Challenge))
+	switch {
+	case !m.says(string(Challenge), "prove") || m.fromDaemon() || f.score(speaksPerson) > 1:
+		return false
+	case f.list && !f.null && f.stated[speaker(string(Challenge))] == 0:
+		return false
+	case f.null || f.machine() >= 2:
+		return count >= 3 && m.says(string(Challenge), "stranger", "held", "released") && m.says(string(Challenge), "stranger", "human", "once", "spam")
+	case !m.says(string(Challenge), "stranger", "human"):
+		return false
+	case f.class(Challenge) > 0:
+		return count >= 3 && m.says(string(Challenge), "stranger", "held", "released")
+	}
+	return count >= 4 && weight >= 6 && m.says(string(Challenge), "held", "released")
+}
+
+// heard reports whether the subject holds a concept of a class.
+func (s *Scanner) heard(class, name string) bool {
+	return slices.ContainsFunc(s.facts.said, func(h said) bool {
+		r := &s.rules.rules[h.rule]
+		return h.where == "subject" && r.Speaks == class && r.Software == name
+	})
+}
+
+// unthreaded reports whether the message is an answer by its subject alone:
+// mail programs say which message they answer, responders often do not.
+func (s *Scanner) unthreaded() bool {
+	return s.facts.answer && !s.header.has("In-Reply-To") && !s.header.has("References")
+}
