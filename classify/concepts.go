@@ -68,27 +68,31 @@ func (m *message) repliesInWords() bool {
 // isOurs reports whether the notice speaks of the message that it answers, or
 // says itself that it is automatic.
 func (m *message) isOurs() bool {
-	return m.says(string(AutoReply), "received", "soon") || m.heard(string(AutoReply), "robot")
+	return m.says(string(AutoReply), "received", "soon", "later") || m.heard(string(AutoReply), "robot")
 }
 
 // noticesInWords is repliesInWords for what has a subject of its own.
 func (m *message) noticesInWords(count, weight int) bool {
 	switch {
 	case m.facts.machine() == 1:
-		return weight >= 4 && m.says(string(AutoReply), "received", "thanks", "robot")
+		return weight >= 4 && (m.says(string(AutoReply), "received", "thanks") || m.heard(string(AutoReply), "robot"))
 	case m.repliesTo():
 		return count >= 2 && weight >= 3
 	case weight < 4 || m.says(speaksPerson, "announcement", "mine"):
 		return false
+	case m.heard(string(AutoReply), "received"):
+		return true
+	case m.heard(string(AutoReply), "thanks", "soon", "ticket", "robot"):
+		return count >= 3
 	}
-	return count >= 3 || m.heard(string(AutoReply), "received")
+	return count >= 3 && m.says(string(AutoReply), "later", "unread") // people tell that they will be away, too
 }
 
 // answersInWords is repliesInWords for answers, which people and ticket systems
 // send more than machines.
 func (m *message) answersInWords(count, weight int) bool {
 	if m.unthreaded() {
-		return count >= 3 && weight >= 4
+		return count >= 3 && weight >= 4 && (m.says(string(AutoReply), "away", "unread", "later") || !m.says(speaksPerson, "mine") && m.says(string(AutoReply), "received"))
 	}
 	return m.facts.machine() == 1 && count >= 3 && m.says(string(AutoReply), "received") && m.says(string(AutoReply), "robot")
 }
@@ -105,7 +109,7 @@ func (m *message) challengesInWords() bool {
 	case f.list && !f.null && f.stated[speaker(string(Challenge))] == 0:
 		return false
 	case f.null || f.machine() >= 2:
-		return count >= 3 && m.says(string(Challenge), "stranger", "held", "released") && m.says(string(Challenge), "stranger", "human", "once", "spam")
+		return count >= 3 && m.says(string(Challenge), "stranger", "held", "released") && m.says(string(Challenge), "stranger", "human", "once", "spam", "condition")
 	case !m.says(string(Challenge), "stranger", "human"):
 		return false
 	case f.class(Challenge) > 0:
@@ -114,11 +118,11 @@ func (m *message) challengesInWords() bool {
 	return count >= 4 && weight >= 6 && m.says(string(Challenge), "held", "released")
 }
 
-// heard reports whether the subject holds a concept of a class.
-func (s *Scanner) heard(class, name string) bool {
+// heard reports whether the subject holds one of the concepts of a class named.
+func (s *Scanner) heard(class string, names ...string) bool {
 	return slices.ContainsFunc(s.facts.said, func(h said) bool {
 		r := &s.rules.rules[h.rule]
-		return h.where == "subject" && r.Speaks == class && r.Software == name
+		return h.where == "subject" && r.Speaks == class && slices.Contains(names, r.Software)
 	})
 }
 
