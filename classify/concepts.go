@@ -12,7 +12,7 @@ const (
 // readSentences notes what the sentences of the notice say.
 func (m *message) readSentences() {
 	limit := maxReadPerson
-	if m.facts.machine() >= 2 {
+	if m.facts.score(speaksMachine, speaksDaemon) >= 2 {
 		limit = maxRead
 	}
 	text := m.text[:min(len(m.text), limit)]
@@ -56,7 +56,7 @@ func (m *message) repliesInWords() bool {
 	case f.null && (f.answer || m.repliesTo()):
 		return true
 	case f.null:
-		return count >= 2 && weight >= 3 && (m.isOurs() || f.score(speaksGoods) == 0)
+		return count >= 2 && weight >= 3 && (m.isOurs() || f.score(speaksGoods) == 0 && m.isAway())
 	case f.machine() >= 2:
 		return weight >= 2
 	case f.answer:
@@ -69,6 +69,12 @@ func (m *message) repliesInWords() bool {
 // says itself that it is automatic.
 func (m *message) isOurs() bool {
 	return m.says(string(AutoReply), "received", "soon", "later") || m.heard(string(AutoReply), "robot")
+}
+
+// isAway reports whether the notice says that its writer is away, and what that
+// means for who wrote to him.
+func (m *message) isAway() bool {
+	return m.says(string(AutoReply), "away", "unread") && m.says(string(AutoReply), "back", "instead", "unread")
 }
 
 // noticesInWords is repliesInWords for what has a subject of its own.
@@ -94,7 +100,7 @@ func (m *message) answersInWords(count, weight int) bool {
 	if m.unthreaded() {
 		return count >= 3 && weight >= 4 && (m.says(string(AutoReply), "away", "unread", "later") || !m.says(speaksPerson, "mine") && m.says(string(AutoReply), "received"))
 	}
-	return m.facts.machine() == 1 && count >= 3 && m.says(string(AutoReply), "received") && m.says(string(AutoReply), "robot")
+	return m.facts.machine() == 1 && count >= 3 && (m.isAway() || m.says(string(AutoReply), "received") && m.says(string(AutoReply), "robot"))
 }
 
 // challengesInWords reports whether the notice wants its reader to prove
@@ -109,7 +115,7 @@ func (m *message) challengesInWords() bool {
 	case f.list && !f.null && f.stated[speaker(string(Challenge))] == 0:
 		return false
 	case f.null || f.machine() >= 2:
-		return count >= 3 && m.says(string(Challenge), "stranger", "held", "released") && m.says(string(Challenge), "stranger", "human", "once", "spam", "condition")
+		return count >= 3 && m.says(string(Challenge), "stranger", "held", "released") && m.says(string(Challenge), "stranger", "human", "once", "condition")
 	case !m.says(string(Challenge), "stranger", "human"):
 		return false
 	case f.class(Challenge) > 0:
