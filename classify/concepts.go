@@ -9,8 +9,11 @@ const (
 	maxReadPerson = 2 << 10
 )
 
-// readSentences notes what the sentences of the notice say.
+// readSentences notes what the sentences of the notice say, if that matters.
 func (m *message) readSentences() {
+	if m.fromDaemon() {
+		return
+	}
 	limit := maxReadPerson
 	if m.facts.score(speaksMachine, speaksDaemon) >= 2 {
 		limit = maxRead
