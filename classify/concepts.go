@@ -63,7 +63,7 @@ func (m *message) repliesInWords() bool {
 	case f.machine() >= 2:
 		return weight >= 2
 	case f.answer:
-		return m.answersInWords(count, weight)
+		return m.answersInWords(count)
 	}
 	return m.isOurs() && !m.heard(speaksGoods, "goods") && m.noticesInWords(count, weight)
 }
@@ -99,10 +99,7 @@ func (m *message) noticesInWords(count, weight int) bool {
 
 // answersInWords is repliesInWords for answers, which people and ticket systems
 // send more than machines.
-func (m *message) answersInWords(count, weight int) bool {
-	if m.unthreaded() {
-		return count >= 3 && weight >= 4 && (m.says(string(AutoReply), "away", "unread", "later") || !m.says(speaksPerson, "mine") && m.says(string(AutoReply), "received"))
-	}
+func (m *message) answersInWords(count int) bool {
 	return m.facts.machine() == 1 && count >= 3 && (m.isAway() || m.says(string(AutoReply), "received") && m.says(string(AutoReply), "robot"))
 }
 
@@ -133,10 +130,4 @@ func (s *Scanner) heard(class string, names ...string) bool {
 		r := &s.rules.rules[h.rule]
 		return h.where == "subject" && r.Speaks == class && slices.Contains(names, r.Software)
 	})
-}
-
-// unthreaded reports whether the message is an answer by its subject alone:
-// mail programs say which message they answer, responders often do not.
-func (s *Scanner) unthreaded() bool {
-	return s.facts.answer && !s.header.has("In-Reply-To") && !s.header.has("References")
 }

@@ -193,17 +193,8 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 	case f.list && topic < 2:
 		return CannotBe
 	case f.answer && topic < 2 && f.machine() == 0:
-		return s.hintOfAnswer()
+		return CannotBe
 	case len(f.said) > 0 || topic > 0 || f.machine() >= 2 || f.machine() == 1 && (s.header.has("In-Reply-To") || f.score(speaksProgram) >= 2):
-		return Maybe
-	}
-	return CannotBe
-}
-
-// hintOfAnswer is the hint for an answer of which nothing tells that no person
-// sent it: responders that do not say what they answer are told by their words.
-func (s *Scanner) hintOfAnswer() Hint {
-	if s.unthreaded() && !s.facts.list {
 		return Maybe
 	}
 	return CannotBe
