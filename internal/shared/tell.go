@@ -15,10 +15,13 @@ import (
 // tell leaves word of what is new here, and at times that we are there.
 func (l *Link) tell(ctx context.Context, last bool) error {
 	now := l.options.Now()
-	fps, until, all := l.options.Ledger.Fresh()
-	l.untold = l.untold || !all
+	fps, until, whole := l.options.Ledger.Fresh()
+	l.untold = l.untold || !whole
 	news := l.options.Flood.News()
-	changed := l.options.Grace.Changed()
+	changed, whole := l.options.Grace.Changed()
+	if !whole {
+		return l.writeRecords(ctx)
+	}
 	beats := last || now.Sub(l.lastBeat) >= beatEvery || now.Before(l.lastBeat)
 	keeps := last || now.Sub(l.lastKeep) >= keepEvery || now.Before(l.lastKeep)
 	today := dayNumber(now)
