@@ -71,7 +71,9 @@ func (u URL) String() string {
 	return s
 }
 
-func (u URL) client() redis.UniversalClient {
+// client makes a client, which tells of each connection that it makes to a single
+// host. Of a cluster it makes some to look around.
+func (u URL) client(connected func()) redis.UniversalClient {
 	o := &redis.UniversalOptions{
 		Addrs: u.Hosts, DB: u.DB, Username: u.user, Password: u.password,
 		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout,
@@ -81,6 +83,9 @@ func (u URL) client() redis.UniversalClient {
 	}
 	if u.TLS {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if connected != nil && len(u.Hosts) == 1 {
+		o.OnConnect = func(context.Context, *redis.Conn) error { connected(); return nil }
 	}
 	return redis.NewUniversalClient(o)
 }
@@ -92,6 +97,12 @@ func Quiet() { redis.SetLogger(silence{}) }
 type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
+
+// late reports whether an operation took longer than Timeout.
+func late(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
 
 // plainly says what an error means for a postmaster.
 func plainly(err error) error {
@@ -107,7 +118,7 @@ func plainly(err error) error {
 			return fmt.Errorf("%s (%w)", meaning, err)
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if late(err) {
 		return fmt.Errorf("it does not answer within %v (%w)", Timeout, err)
 	}
 	return err

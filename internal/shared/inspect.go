@@ -31,7 +31,7 @@ const leastMajor, leastMinor = 6, 2
 
 // Inspect looks whether the store can be used, and is set up for it.
 func Inspect(ctx context.Context, u URL) (found []Finding) {
-	client := u.client()
+	client := u.client(nil)
 	defer func() { _ = client.Close() }()
 	add := func(level Level, format string, a ...any) {
 		found = append(found, Finding{level, fmt.Sprintf(format, a...)})

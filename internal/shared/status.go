@@ -25,7 +25,7 @@ type Status struct {
 // Host is another host of the site.
 type Host struct {
 	ID, Name string
-	Heard    time.Time     // all that it did until then is known
+	Heard    time.Time     // when it was last heard of
 	Skew     time.Duration // of its clock against ours
 }
 
@@ -39,7 +39,7 @@ func (l *Link) Status() Status {
 func (l *Link) hosts() []Host {
 	list := make([]Host, 0, len(l.peers))
 	for id, p := range l.peers {
-		list = append(list, Host{ID: id, Name: p.record.Name, Heard: p.until, Skew: p.skew})
+		list = append(list, Host{ID: id, Name: p.record.Name, Heard: p.last(), Skew: p.skew})
 	}
 	slices.SortFunc(list, func(a, b Host) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return list
@@ -48,13 +48,17 @@ func (l *Link) hosts() []Host {
 func (l *Link) back() {
 	l.mu.Lock()
 	before := l.status.State
-	l.status.State, l.status.Since, l.status.Error = "shared", l.options.Now(), nil
+	if before != "shared" {
+		l.status.Since = l.options.Now()
+	}
+	l.status.State, l.status.Error = "shared", nil
 	l.status.Joined++
 	n := len(l.peers)
 	l.mu.Unlock()
-	if before != "shared" {
+	if before == "connecting" || l.saidAway {
 		l.options.Report(Event{"the shared store is in use" + others(n), nil})
 	}
+	l.unsaid, l.saidAway = false, false
 }
 
 func others(n int) string {
@@ -64,16 +68,19 @@ func others(n int) string {
 	return ""
 }
 
+// away notes that the store cannot be used. It is said once, and of a store that
+// comes and goes not more often than once in a while.
 func (l *Link) away(err error) {
+	now := l.options.Now()
 	l.mu.Lock()
-	before := l.status.State
-	l.status.State, l.status.Error = "away", err
-	if before != "away" {
-		l.status.Since = l.options.Now()
+	if l.status.State != "away" {
+		l.status.Since, l.unsaid = now, true
 	}
+	l.status.State, l.status.Error = "away", err
 	l.status.Failures++
 	l.mu.Unlock()
-	if before != "away" {
+	if l.unsaid && (l.said.IsZero() || now.Sub(l.said) >= quiet || now.Before(l.said)) {
+		l.unsaid, l.said, l.saidAway = false, now, true
 		l.options.Report(Event{"the shared store is away: this host goes on by itself, and nothing new is strict or foreign that depends on others", err})
 	}
 }
