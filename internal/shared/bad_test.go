@@ -18,6 +18,8 @@ func TestURL(t *testing.T) {
 		"redis://:pw@192.0.2.1:6380/3":                 "redis://192.0.2.1:6380/3 user= password=pw tls=false",
 		"rediss://user:p@ss:w/rd@[2001:db8::1]:6379/0": "rediss://[2001:db8::1]:6379/0 user=user password=p@ss:w/rd tls=true",
 		"redis://[2001:db8::1]":                        "redis://[2001:db8::1]:6379/0 user= password= tls=false",
+		"redis://us%65r:p%40s%2Fs@host/0":              "redis://host:6379/0 user=user password=p@s/s tls=false",
+		"redis://:100%@host/0":                         "redis://host:6379/0 user= password=100% tls=false",
 		"redis://pw@a,b:7000":                          "redis://a:6379,b:7000 user= password=pw tls=false",
 	} {
 		u, err := ParseURL(setting)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,8 @@ type URL struct {
 func Is(setting string) bool { return strings.Contains(setting, "://") }
 
 // ParseURL reads redis://[user:password@]host[:port][,host...][/db] and the same
-// with rediss. Its error does not show the setting, which has a password in it.
+// with rediss. What of user and password is written as in a URL, %40 for @, is
+// decoded (RFC 3986, section 2.1); it need not be. Its error does not show the setting, which has a password in it.
 func ParseURL(setting string) (u URL, err error) {
 	scheme, rest, _ := strings.Cut(setting, "://")
 	if scheme != "redis" && scheme != "rediss" {
@@ -41,6 +43,7 @@ func ParseURL(setting string) (u URL, err error) {
 		if u.user, u.password, ok = strings.Cut(rest[:at], ":"); !ok {
 			u.user, u.password = "", u.user // a password alone
 		}
+		u.user, u.password = decoded(u.user), decoded(u.password)
 		rest = rest[at+1:]
 	}
 	hosts, db, _ := strings.Cut(rest, "/")
@@ -56,6 +59,14 @@ func ParseURL(setting string) (u URL, err error) {
 		u.Hosts = append(u.Hosts, host)
 	}
 	return u, nil
+}
+
+// decoded is s without percent-encoding, or as it is where that is none.
+func decoded(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
 }
 
 // String is the setting without user and password.
