@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -128,6 +129,9 @@ func plainly(err error) error {
 		if strings.HasPrefix(text, prefix) || strings.Contains(text, ": "+prefix+" ") {
 			return fmt.Errorf("%s (%w)", meaning, err)
 		}
+	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("it closed the connection (%w)", err)
 	}
 	if late(err) {
 		return fmt.Errorf("it does not answer within %v (%w)", Timeout, err)

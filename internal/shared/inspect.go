@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -40,6 +41,9 @@ func Inspect(ctx context.Context, u URL) (found []Finding) {
 	switch {
 	case err != nil && redis.HasErrorPrefix(err, "NOPERM"):
 		add(Warning, "the user may not ask for INFO, so that its version, memory and eviction policy are not known")
+	case err != nil && errors.Is(err, io.EOF) && !u.TLS:
+		add(Problem, "%v: if it speaks nothing but TLS, the setting has to begin with rediss://", plainly(err))
+		return found
 	case err != nil:
 		add(Problem, "%v", plainly(err))
 		return found

@@ -2,8 +2,11 @@ package shared
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Status says how the Link is.
@@ -71,6 +74,9 @@ func others(n int) string {
 // away notes that the store cannot be used. It is said once, and of a store that
 // comes and goes not more often than once in a while.
 func (l *Link) away(err error) {
+	if c, ok := l.client.(*redis.ClusterClient); ok {
+		c.ReloadState(context.Background()) // another node may have taken over; by itself it looks seldom
+	}
 	now := l.options.Now()
 	l.mu.Lock()
 	if l.status.State != "away" {
