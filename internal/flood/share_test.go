@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -98,6 +99,40 @@ func TestNewsBounded(t *testing.T) {
 	}
 	if n := a.News(); len(n.Counts)+len(n.Blocks)+n.Lost > 0 {
 		t.Errorf("told twice: %+v", n)
+	}
+}
+
+// TestNewsWhileCounting: news are collected while others come, from the first.
+func TestNewsWhileCounting(t *testing.T) {
+	a, _ := pair(t)
+	const each, most = 2000, 4
+	var counting sync.WaitGroup
+	for i := range most {
+		counting.Go(func() {
+			for j := range each {
+				a.Unproven(netip.AddrFrom4([4]byte{10, byte(i), byte(j), 1}), fmt.Sprintf("user%d@example.com", i))
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { counting.Wait(); close(ended) }()
+	sum := int32(0)
+	collect := func() {
+		for _, c := range a.News().Counts {
+			if c.Kind == ByClient {
+				sum += c.Events
+			}
+		}
+	}
+	for going := true; going; collect() {
+		select {
+		case <-ended:
+			going = false
+		default:
+		}
+	}
+	if sum == 0 || sum > each*most {
+		t.Errorf("%d of %d", sum, each*most)
 	}
 }
 

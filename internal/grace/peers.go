@@ -78,11 +78,11 @@ func (g *Grace) tell(name string, value []byte) {
 func (g *Grace) Changed() (records map[string][]byte, all bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	records, all = g.sharing.outbox, !g.sharing.untold
-	if len(records) > 0 {
-		g.sharing.outbox = map[string][]byte{}
-	}
+	all = !g.sharing.untold
 	g.sharing.untold = false
+	if len(g.sharing.outbox) > 0 { // else it goes on to be written to
+		records, g.sharing.outbox = g.sharing.outbox, map[string][]byte{}
+	}
 	return records, all
 }
 

@@ -154,6 +154,18 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
+// TestOutboxIsNotShared: what was given is not written to any more.
+func TestOutboxIsNotShared(t *testing.T) {
+	s := newSite(t)
+	s.Share()
+	s.Changed()
+	given, _ := s.Changed()
+	s.SawAccepted("example.org", s.now)
+	if len(given) > 0 {
+		t.Error("what was given has changed")
+	}
+}
+
 // FuzzMergeRecord: whatever another host says, it is taken or not, what is asked
 // is answered, and nothing grows.
 func FuzzMergeRecord(f *testing.F) {
