@@ -156,9 +156,8 @@ func TestCopiedState(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond)
 	b.share("redis://" + s.Addr())
 	until(t, "one has another identity", func() bool {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return len(a.events) > 1
+		const text = "another host has a copy of this state folder; this one takes a new identity"
+		return a.told(text)+b.told(text) == 1
 	})
 	a.ledger.Record(message("a"))
 	b.waitFor("a")

@@ -62,8 +62,9 @@ type Options struct {
 
 // Event is something to be logged.
 type Event struct {
-	Text string
-	Err  error // nil: good news
+	Text    string
+	Err     error // what is wrong; nil: nothing is
+	Warning bool  // without Err: something to look at all the same
 }
 
 // Link shares what one daemon knows.
@@ -175,7 +176,7 @@ func (l *Link) Run(ctx context.Context) {
 		if !errors.As(err, &again) {
 			l.away(err)
 		} else if again != "" {
-			l.options.Report(Event{"the shared store is told anew what is known here", again})
+			l.options.Report(Event{Text: "the shared store is told anew what is known here", Err: again})
 		}
 		if !joined || again != missed || wait > firstWait {
 			if !sleep(ctx, wait) {
@@ -314,7 +315,7 @@ func (l *Link) damaged(what string) {
 	l.mu.Unlock()
 	if !l.damage[what] {
 		l.damage[what] = true
-		l.options.Report(Event{"the shared store holds something that makes no sense, which is passed over", fmt.Errorf("%s", what)})
+		l.options.Report(Event{Text: "the shared store holds something that makes no sense, which is passed over", Err: errors.New(what)})
 	}
 }
 

@@ -202,8 +202,8 @@ func (l *Link) compareClocks(p *peer, behind time.Duration) {
 	before := p.skew.Abs() > skewLimit
 	p.skew = l.skew - behind
 	if !before && p.skew.Abs() > skewLimit {
-		l.options.Report(Event{"the clock of host " + strconv.Quote(p.record.Name) + " differs from ours by " + p.skew.Round(time.Second).String() +
-			": what it records is believed later, or not at all", nil})
+		l.options.Report(Event{Warning: true, Text: "the clock of host " + strconv.Quote(p.record.Name) + " differs from ours by " + p.skew.Round(time.Second).String() +
+			": what it records is believed later, or not at all"})
 	}
 }
 
@@ -215,7 +215,7 @@ func (l *Link) hearTwin(run string) error {
 		return nil
 	}
 	l.newID()
-	l.options.Report(Event{"another host has a copy of this state folder; this one takes a new identity", nil})
+	l.options.Report(Event{Warning: true, Text: "another host has a copy of this state folder; this one takes a new identity"})
 	return missed
 }
 

@@ -59,7 +59,7 @@ func (l *Link) back() {
 	n := len(l.peers)
 	l.mu.Unlock()
 	if before == "connecting" || l.saidAway {
-		l.options.Report(Event{"the shared store is in use" + others(n), nil})
+		l.options.Report(Event{Text: "the shared store is in use" + others(n)})
 	}
 	l.unsaid, l.saidAway = false, false
 }
@@ -87,6 +87,6 @@ func (l *Link) away(err error) {
 	l.mu.Unlock()
 	if l.unsaid && (l.said.IsZero() || now.Sub(l.said) >= quiet || now.Before(l.said)) {
 		l.unsaid, l.said, l.saidAway = false, now, true
-		l.options.Report(Event{"the shared store is away: this host goes on by itself, and nothing new is strict or foreign that depends on others", err})
+		l.options.Report(Event{Text: "the shared store is away: this host goes on by itself, and nothing new is strict or foreign that depends on others", Err: err})
 	}
 }
