@@ -172,16 +172,17 @@ func (l *Link) Run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		var again anew
-		if !errors.As(err, &again) {
+		switch {
+		case errors.Is(err, lost):
+			l.options.Report(Event{Text: "the shared store is told anew what is known here", Err: err})
+		case !errors.Is(err, missed):
 			l.away(err)
-		} else if again != "" {
-			l.options.Report(Event{Text: "the shared store is told anew what is known here", Err: again})
+		case joined && wait == firstWait: // for once at once
+			wait *= 2
+			continue
 		}
-		if !joined || again != missed || wait > firstWait {
-			if !sleep(ctx, wait) {
-				return
-			}
+		if !sleep(ctx, wait) {
+			return
 		}
 		wait = min(2*wait, longWait)
 	}
@@ -193,7 +194,7 @@ type anew string
 func (a anew) Error() string { return string(a) }
 
 const (
-	missed anew = "" // news, perhaps
+	missed anew = "news may have been missed"
 	lost   anew = "what hosts had told each other is gone, or another site's is in its place"
 )
 

@@ -273,6 +273,23 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
+// TestBackSoon: a store that was away for a moment is asked again in half a
+// second.
+func TestBackSoon(t *testing.T) {
+	s, a, _ := two(t, 0)
+	s.Close()
+	a.inState("away")
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if took := until(t, "a is back", func() bool { return a.Status().State == "shared" }); took > firstWait+4*tick {
+		t.Errorf("after %v", took)
+	}
+	if n := a.Status().Failures; n != 1 {
+		t.Errorf("%d failures", n)
+	}
+}
+
 // TestSlowEnd: the store is away when the host stops.
 func TestSlowEnd(t *testing.T) {
 	s, a, _ := two(t, 0)

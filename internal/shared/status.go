@@ -28,7 +28,7 @@ type Status struct {
 // Host is another host of the site.
 type Host struct {
 	ID, Name string
-	Heard    time.Time     // when it was last heard of
+	Heard    time.Time     // all that it did until then is known; or, of a clock that cannot be right, when it was there
 	Skew     time.Duration // of its clock against ours
 }
 
@@ -42,7 +42,11 @@ func (l *Link) Status() Status {
 func (l *Link) hosts() []Host {
 	list := make([]Host, 0, len(l.peers))
 	for id, p := range l.peers {
-		list = append(list, Host{ID: id, Name: p.record.Name, Heard: p.last(), Skew: p.skew})
+		heard := p.until
+		if heard.IsZero() {
+			heard = p.heard
+		}
+		list = append(list, Host{ID: id, Name: p.record.Name, Heard: heard, Skew: p.skew})
 	}
 	slices.SortFunc(list, func(a, b Host) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return list
