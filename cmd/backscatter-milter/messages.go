@@ -24,7 +24,8 @@ type messageFile struct {
 }
 
 // findMessages lists the files that paths stand for, and what is wrong with the
-// others.
+// others. What a path itself names may be a pipe, or a link to a folder; in
+// folders only regular files are messages, since others may have no end.
 func findMessages(paths []string) ([]messageFile, error) {
 	var files []messageFile
 	var failed error
@@ -33,30 +34,50 @@ func findMessages(paths []string) ([]messageFile, error) {
 			files = append(files, messageFile{path: path})
 			continue
 		}
-		err := filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				failed = errors.Join(failed, err)
-				return nil
-			case d.IsDir() && name != path && d.Name() == "tmp" && isMaildir(filepath.Dir(name)):
-				return filepath.SkipDir
-			case d.IsDir() || name != path && !isMessageName(name):
-				return nil
-			}
-			info, err := os.Stat(name)
-			if err != nil {
-				failed = errors.Join(failed, err)
-				return nil
-			}
-			if info.IsDir() {
-				return nil // a link to a directory is not followed
-			}
-			files = append(files, messageFile{name, info.Size()})
-			return nil
-		})
-		failed = errors.Join(failed, err)
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			failed = errors.Join(failed, err)
+		case info.IsDir():
+			found, err := messagesIn(path)
+			files, failed = append(files, found...), errors.Join(failed, err)
+		default:
+			files = append(files, messageFile{path, info.Size()})
+		}
 	}
 	return files, failed
+}
+
+// messagesIn lists the messages below a folder, and what is wrong with the rest
+// of what may be meant as such.
+func messagesIn(folder string) ([]messageFile, error) {
+	var files []messageFile
+	var failed error
+	root := strings.TrimRight(folder, "/") + "/" // WalkDir follows no link, but for that
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			failed = errors.Join(failed, err)
+			return nil
+		case d.IsDir() && name != root && d.Name() == "tmp" && isMaildir(filepath.Dir(name)):
+			return filepath.SkipDir
+		case d.IsDir() || !isMessageName(name):
+			return nil
+		}
+		info, err := os.Stat(name)
+		switch {
+		case err != nil:
+			failed = errors.Join(failed, err)
+		case info.IsDir():
+			failed = errors.Join(failed, fmt.Errorf("%s: skipped: a link to a folder", name))
+		case !info.Mode().IsRegular():
+			failed = errors.Join(failed, fmt.Errorf("%s: skipped: no regular file", name))
+		default:
+			files = append(files, messageFile{name, info.Size()})
+		}
+		return nil
+	})
+	return files, errors.Join(failed, err)
 }
 
 // isMaildir reports whether dir is a maildir: messages are in its folders cur
