@@ -93,9 +93,7 @@ func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	e, err := newExplainer(ctx, s, f.dnsbl)
+	e, err := newExplainer(cmd.Context(), s, f.dnsbl)
 	if err != nil {
 		return err
 	}
@@ -105,6 +103,9 @@ func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	failed := reportEach(cmd.ErrOrStderr(), err)
 	bar := newProgress(cmd.ErrOrStderr(), files)
 	p := replayer{flags: f, explainer: e, client: client, bar: bar, tell: newReplayReport(f, cmd.OutOrStdout(), cmd.ErrOrStderr(), bar)}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err = p.all(ctx, cmd.InOrStdin(), files)
 	bar.finish()
 	if ctx.Err() != nil {
@@ -143,12 +144,17 @@ type job struct {
 	done    chan replayed
 }
 
+// all judges the messages of the files, and tells of them, until ctx ends. What
+// is being read then is not waited for: a pipe may stay silent for ever.
 func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile) error {
+	ctx, stop := context.WithCancel(ctx)
 	work, order := make(chan *job), make(chan *job, maxAhead)
 	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
 	for range min(max(2, runtime.GOMAXPROCS(0)), maxReplayers) {
 		workers.Go(func() {
-			for j := range work {
+			for j, ok := receive(ctx, work); ok; j, ok = receive(ctx, work) {
 				j.done <- p.judge(ctx, j)
 			}
 		})
@@ -158,22 +164,49 @@ func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile
 		defer close(work)
 		p.read(ctx, stdin, files, func(j *job) {
 			j.done = make(chan replayed, 1)
-			order <- j
-			work <- j
+			if send(ctx, order, j) {
+				send(ctx, work, j)
+			}
 		})
 	}()
-	var err error
-	for j := range order {
-		switch r := <-j.done; {
-		case err != nil || ctx.Err() != nil: // the rest is only waited for
-		case r.err != nil:
-			p.tell.unread(r.path, r.err)
-		default:
-			err = p.tell.message(r)
+	for j, ok := receive(ctx, order); ok; j, ok = receive(ctx, order) {
+		if err := p.collect(ctx, j); err != nil {
+			return err
 		}
 	}
-	workers.Wait()
-	return err
+	return nil
+}
+
+// collect tells of one message, once it is judged.
+func (p *replayer) collect(ctx context.Context, j *job) error {
+	r, ok := receive(ctx, j.done)
+	switch {
+	case !ok:
+	case r.err != nil:
+		p.tell.unread(r.path, r.err)
+	default:
+		return p.tell.message(r)
+	}
+	return nil
+}
+
+// receive takes a value from a channel, if one comes before ctx ends.
+func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool) {
+	select {
+	case v, ok = <-from:
+	case <-ctx.Done():
+	}
+	return v, ok && ctx.Err() == nil
+}
+
+// send gives a value to a channel, if somebody takes it before ctx ends.
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // read hands on every message of the files, and what cannot be read of them.
