@@ -50,8 +50,8 @@ func newExplainCommand(s *site) *cobra.Command {
 			"maildir, a directory of messages, or - for standard input. The running daemon is\n" +
 			"asked, which knows the site; where none runs, its record is looked at.\n\n" +
 			"Without an envelope the null sender is assumed if the message tells no other\n" +
-			"(Return-Path), and the recipients that it tells (Delivered-To, X-Original-To, else\n" +
-			"To). A delivered message has lost its tag: give it with --rcpt, from the log.",
+			"(Return-Path), and the recipients that it tells (X-Original-To, else Delivered-To,\n" +
+			"else To). A delivered message has lost its tag: give it with --rcpt, from the log.",
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: files(),
 		RunE: func(cmd *cobra.Command, paths []string) error {

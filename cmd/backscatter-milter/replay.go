@@ -28,11 +28,12 @@ func newReplayCommand(s *site) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay PATH...",
 		Short: "Tell what would have become of mail that was delivered",
-		Long: "Judge messages as if they came now: a line for each that would have been refused,\n" +
-			"and a table of verdicts. A PATH is a message, an mbox, a maildir, a directory of\n" +
-			"messages, or - for standard input. Each is judged at the time at which it came, by\n" +
-			"what the running daemon knows of the site, or by its record. DNS lists are not\n" +
-			"asked but with --dnsbl, since what they say now they need not have said then.\n\n" +
+		Long: "Judge messages that have been delivered: a line for each that would have been\n" +
+			"refused, and a table of verdicts. A PATH is a message, an mbox, a maildir, a\n" +
+			"directory of messages, or - for standard input. Each is judged as of the time at\n" +
+			"which it came, by the settings of today and by what the running daemon knows of\n" +
+			"the site, or its record. DNS lists are not asked but with --dnsbl, since what they\n" +
+			"say now they need not have said then.\n\n" +
 			"Delivered mail has lost its tag: where X-Backscatter says that it had a valid one,\n" +
 			"that counts; else whether it had one is not known, and what is refused only for\n" +
 			"want of a tag is shown as \"unless tagged\".",
@@ -44,9 +45,9 @@ func newReplayCommand(s *site) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.client, "client", "", "`address` of the client (default that of the topmost Received)")
+	flags.StringVar(&f.client, "client", "", "`address` of the client (default the newest public one in Received fields)")
 	flags.StringVar(&f.from, "from", "", "reverse-`path`, \"\" or <> for the null sender (default Return-Path)")
-	flags.StringArrayVar(&f.to, "rcpt", nil, "recipient `address` (default Delivered-To, X-Original-To, else To)")
+	flags.StringArrayVar(&f.to, "rcpt", nil, "recipient `address` (default X-Original-To, else Delivered-To, else To)")
 	flags.BoolVar(&f.strict, "strict", false, "judge as if every domain were strict, as after the grace")
 	flags.BoolVar(&f.dnsbl, "dnsbl", false, "ask the DNS lists")
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object a message")
