@@ -65,6 +65,7 @@ type replayed struct {
 	verdict  policy.ExplainedVerdict
 	origin   string
 	had      string // what is known of its tag: "tagged", "untagged", "unknown"
+	ours     bool   // a recipient is in a domain of ours
 	judged   bool
 	err      error
 	received time.Time
@@ -115,11 +116,29 @@ func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	if err := p.tell.finish(); err != nil {
 		return err
 	}
+	if hint := p.hint(); hint != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", hint)
+	}
 	if err != nil || failed || p.tell.failed > 0 || ctx.Err() != nil {
 		reportEach(cmd.ErrOrStderr(), err)
 		return errSilent
 	}
 	return nil
+}
+
+// hint tells how to have mail judged of which none came to a domain of ours.
+func (p *replayer) hint() string {
+	switch {
+	case p.tell.messages == 0 || p.tell.ours > 0:
+		return ""
+	case p.tell.addressed == 0:
+		return "no message tells whom it came to, so none was judged: name a recipient with --rcpt"
+	case p.explainer.daemon != nil:
+		return "no domain that a message came to is known to be yours, so none was judged: write\n" +
+			"      domains = [\"example.com\"] into the configuration of the daemon, and reload it"
+	}
+	return "no domain that a message came to is known to be yours, so none was judged: write\n" +
+		"      domains = [\"example.com\"] into a file, and give it with --config"
 }
 
 // replayer judges many messages side by side and tells of them in their order.
@@ -253,7 +272,7 @@ func (p *replayer) judge(ctx context.Context, j *job) replayed {
 	r.sender, r.to, r.class, r.verdict, r.received = q.From, q.To, string(x.Class), x.Verdict, env.received
 	r.had = tagKnown(env.judged, q.To)
 	for _, rcpt := range x.Recipients {
-		r.judged = r.judged || rcpt.Judged
+		r.ours, r.judged = r.ours || rcpt.Ours, r.judged || rcpt.Judged
 		if r.origin == "" || rcpt.Origin.Evidence != "" {
 			r.origin = string(rcpt.Origin.Evidence)
 		}
