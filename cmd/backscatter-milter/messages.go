@@ -94,8 +94,8 @@ func isMessageName(name string) bool {
 	return !strings.HasPrefix(filepath.Base(name), ".") && !isMaildir(filepath.Dir(name))
 }
 
-// each calls do with every message of the file. One that cannot be read does not
-// keep do from the messages before it.
+// each calls do with every message of the file, none if it is empty. One that
+// cannot be read does not keep do from the messages before it.
 func (f messageFile) each(stdin io.Reader, bar *progress, do func(path string, r io.Reader) error) error {
 	in := stdin
 	if f.path != stdinPath {
@@ -107,6 +107,9 @@ func (f messageFile) each(stdin io.Reader, bar *progress, do func(path string, r
 		in = file
 	}
 	r := bufio.NewReaderSize(bar.count(in), 64<<10)
+	if _, err := r.Peek(1); errors.Is(err, io.EOF) {
+		return nil // an mbox of no message, say
+	}
 	if !f.isMbox(r) {
 		return unwrapPath(do(f.path, r))
 	}
