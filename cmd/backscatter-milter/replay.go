@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/netip"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -270,33 +271,32 @@ func (p *replayer) judge(ctx context.Context, j *job) replayed {
 		return r
 	}
 	r.sender, r.to, r.class, r.verdict, r.received = q.From, q.To, string(x.Class), x.Verdict, env.received
-	r.had = tagKnown(env.judged, q.To)
+	had, valid := tagKnown(env.judged, q.To)
+	r.had = had
 	for _, rcpt := range x.Recipients {
 		r.ours, r.judged = r.ours || rcpt.Ours, r.judged || rcpt.Judged
 		if r.origin == "" || rcpt.Origin.Evidence != "" {
 			r.origin = string(rcpt.Origin.Evidence)
 		}
 	}
-	if r.judged && r.had == tagWas {
+	if r.judged && valid {
 		r.verdict = policy.ExplainedVerdict{Stage: policy.AtRcpt.String(), Action: "accept", Reason: policy.TagValid, Enforced: true}
 		r.origin = string(policy.OriginTag)
 	}
 	return r
 }
 
-// tagKnown tells what is known of the tag of a delivered message: what our own
-// header says, or the recipient itself where it was never taken off.
-func tagKnown(judged string, to []string) string {
+// tagKnown tells what is known of the tag of a delivered message: by our own
+// header that it was valid, or by a recipient who still bears it, as it is judged
+// by then.
+func tagKnown(judged string, to []string) (had string, valid bool) {
 	switch {
-	case bytes.Contains([]byte(judged), []byte("origin=tag")):
-		return tagWas
+	case strings.Contains(judged, "origin=tag"):
+		return tagWas, true
+	case slices.ContainsFunc(to, isTagged):
+		return tagWas, false
 	case judged != "":
-		return tagWasNot
+		return tagWasNot, false
 	}
-	for _, rcpt := range to {
-		if isTagged(rcpt) {
-			return tagWasNot // the envelope is as it came: it has been judged by it
-		}
-	}
-	return tagUnknown
+	return tagUnknown, false
 }
