@@ -80,33 +80,22 @@ func (f *explainFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	files, err := findMessages(paths)
 	bar := newProgress(cmd.ErrOrStderr(), files)
 	defer bar.finish()
-	failed := reportEach(cmd.ErrOrStderr(), err)
-	for _, file := range files {
-		err := file.each(cmd.InOrStdin(), bar, func(path string, r io.Reader) error {
-			message, err := io.ReadAll(io.LimitReader(r, maxExplained))
-			if err != nil {
-				return err
-			}
-			env := envelopeIn(message)
-			x, err := e.explain(cmd.Context(), f.question(client, env, message))
-			if err != nil {
-				return err
-			}
-			bar.clear()
-			if f.asJSON {
-				return writeJSONLine(cmd.OutOrStdout(), x)
-			}
-			return writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x)
-		})
+	return eachOf(cmd, files, err, bar, func(path string, r io.Reader) error {
+		message, err := io.ReadAll(io.LimitReader(r, maxExplained))
 		if err != nil {
-			bar.clear()
-			failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", file.path, err)) || failed
+			return err
 		}
-	}
-	if failed {
-		return errSilent
-	}
-	return nil
+		env := envelopeIn(message)
+		x, err := e.explain(cmd.Context(), f.question(client, env, message))
+		if err != nil {
+			return err
+		}
+		bar.clear()
+		if f.asJSON {
+			return printed(writeJSONLine(cmd.OutOrStdout(), x))
+		}
+		return printed(writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x))
+	})
 }
 
 func (f *explainFlags) clientAddress() (netip.Addr, error) {

@@ -30,10 +30,12 @@ func main() {
 // run is main with its surroundings passed in.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRootCommand()
+	refuseUnknownHelp(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return report(stderr, root.Execute())
+	cmd, err := root.ExecuteC()
+	return report(stderr, cmd, err)
 }
 
 // introduction is shown by --help and opens the manual page.
@@ -88,6 +90,23 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
+// refuseUnknownHelp has "help nope" be a mistake, which by itself prints all there
+// is, and succeeds.
+func refuseUnknownHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		cmd.Args = func(_ *cobra.Command, names []string) error {
+			if _, rest, _ := root.Find(names); len(rest) > 0 {
+				return usageError{fmt.Errorf("unknown command %q", rest[0])}
+			}
+			return nil
+		}
+	}
+}
+
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -105,13 +124,21 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// usage turns what an argument check finds into a usageError.
+// usage checks arguments, and says what is wrong with them.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
+		if check(cmd, args) == nil {
+			return nil
 		}
-		return nil
+		if len(args) > 0 && cmd.HasSubCommands() {
+			return usageError{fmt.Errorf("unknown command %q", args[0])}
+		}
+		for n, stray := range args {
+			if check(cmd, args[:n]) == nil {
+				return usageError{fmt.Errorf("stray argument %q: want %s", stray, cmd.UseLine())}
+			}
+		}
+		return usageError{fmt.Errorf("missing argument: want %s", cmd.UseLine())}
 	}
 }
 
@@ -126,9 +153,9 @@ func (e hintError) Unwrap() error { return e.error }
 // errSilent ends a command with exitProblems when its output has said all.
 var errSilent = errors.New("problems found")
 
-// report prints an error, each of several on a line of its own, and returns
-// the exit code.
-func report(stderr io.Writer, err error) int {
+// report prints the error of a command, each of several on a line of its own, and
+// returns the exit code.
+func report(stderr io.Writer, cmd *cobra.Command, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
@@ -144,7 +171,10 @@ func report(stderr io.Writer, err error) int {
 	}
 	var u usageError
 	if errors.As(err, &u) {
-		fmt.Fprintf(stderr, "hint: see backscatter-milter --help\n")
+		if cmd.Name() == "help" {
+			cmd = cmd.Root()
+		}
+		fmt.Fprintf(stderr, "hint: see %s --help\n", cmd.CommandPath())
 		return exitUsage
 	}
 	return exitProblems

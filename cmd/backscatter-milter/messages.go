@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/emersion/go-mbox"
+	"github.com/spf13/cobra"
 )
 
 // stdinPath stands for standard input on the command line.
@@ -136,6 +137,39 @@ func (f messageFile) isMbox(r *bufio.Reader) bool {
 	}
 	head, err := r.Peek(5)
 	return err == nil && string(head) == "From "
+}
+
+// outputError is a failure to print what was found: the message is not to blame,
+// and the rest cannot be printed either.
+type outputError struct{ error }
+
+// printed marks what went wrong in printing, if anything.
+func printed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return outputError{err}
+}
+
+// eachOf calls do with every message of the files, and tells what went wrong with
+// them, err included.
+func eachOf(cmd *cobra.Command, files []messageFile, err error, bar *progress, do func(path string, r io.Reader) error) error {
+	failed := reportEach(cmd.ErrOrStderr(), err)
+	for _, f := range files {
+		err := f.each(cmd.InOrStdin(), bar, do)
+		var out outputError
+		if errors.As(err, &out) {
+			return out.error
+		}
+		if err != nil {
+			bar.clear()
+			failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", f.path, err)) || failed
+		}
+	}
+	if failed {
+		return errSilent
+	}
+	return nil
 }
 
 // unwrapPath takes the path out of an error: it is named anyway.

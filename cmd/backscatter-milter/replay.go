@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -53,7 +54,6 @@ func newReplayCommand(s *site) *cobra.Command {
 	flags.BoolVar(&f.dnsbl, "dnsbl", false, "ask the DNS lists")
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object a message")
 	flags.BoolVar(&f.csv, "csv", false, "print one CSV record a message")
-	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	return cmd
 }
 
@@ -92,6 +92,9 @@ const (
 )
 
 func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
+	if f.asJSON && f.csv {
+		return usageError{errors.New("both --json and --csv: want one of them")}
+	}
 	client, err := f.clientAddress()
 	if err != nil {
 		return err
