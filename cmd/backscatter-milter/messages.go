@@ -171,12 +171,3 @@ func eachOf(cmd *cobra.Command, files []messageFile, err error, bar *progress, d
 	}
 	return nil
 }
-
-// unwrapPath takes the path out of an error: it is named anyway.
-func unwrapPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
