@@ -34,7 +34,7 @@ func (m *message) mayReturn() bool {
 // weighReply takes an SMTP reply in the notice for a hint, and for more if it is
 // about somebody: that it reports.
 func (m *message) weighReply() bool {
-	answer := serverAnswer(m.raw[:min(len(m.raw), maxNotice)])
+	answer := m.serverAnswer()
 	if answer == "" {
 		return false
 	}
@@ -101,14 +101,25 @@ func (m *message) findRecipient() string {
 // recipient, or what a server answered. Spam that looks like a bounce, and
 // notices of shops, do not.
 func (m *message) isAbout() bool {
-	return m.result.Original.Extent != None || m.namesRecipient() != "" || serverAnswer(m.raw[:min(len(m.raw), maxNotice)]) != ""
+	return m.result.Original.Extent != None || m.namesRecipient() != "" || m.serverAnswer() != ""
+}
+
+// isAboutGoods reports whether a notice of no mail system tells of goods, and of
+// no message.
+func (m *message) isAboutGoods() bool {
+	return m.facts.score(speaksGoods) > 0 && m.facts.score(speaksDaemon) == 0 && m.result.Original.Extent == None && !m.refused()
+}
+
+// serverAnswer returns what an SMTP server said, by the notice as it is read.
+func (m *message) serverAnswer() string {
+	return serverAnswer(m.raw[:min(len(m.raw), maxNotice)])
 }
 
 // isBounce reports whether so many points make a bounce, given who sent it.
 func (m *message) isBounce(points int) bool {
 	f := &m.facts
 	switch {
-	case f.score(speaksPerson) > 0 || m.poses():
+	case f.score(speaksPerson) > 0 || m.isAboutGoods() || m.poses():
 		return false
 	case f.fromList():
 		return points >= 7 && m.bounceProven() && !f.answer && (f.machine() > 0 || m.isAbout())
@@ -128,8 +139,6 @@ func (m *message) isMachineBounce(points int) bool {
 	switch {
 	case f.machine() >= 4:
 		return points >= 1
-	case f.null && f.score(speaksGoods) > 0 && f.score(speaksDaemon) == 0:
-		return points >= 3 && m.result.Original.Extent != None
 	case f.null:
 		return points >= 3 || points == 2 && f.score(speaksDaemon) > 0
 	case f.answer: // postmasters answer, too

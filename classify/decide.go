@@ -131,6 +131,8 @@ func (m *message) byChallenge() Class {
 	f := &m.facts
 	points := f.class(Challenge)
 	switch {
+	case m.challengesInWords():
+		return Challenge
 	case f.list && !f.null:
 		return ""
 	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0 && f.score(speaksGoods) == 0,
@@ -164,7 +166,7 @@ func (m *message) byWords() Class {
 		return VirusNotice
 	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2) && bounce >= f.class(Receipt):
 		return Bounce
-	case m.isAutoReply(auto):
+	case m.isAutoReply(auto) || m.repliesInWords():
 		return AutoReply
 	case f.class(Challenge) >= 2 && f.machine() >= 2 && !f.list && !f.answer:
 		return Challenge

@@ -94,6 +94,7 @@ func (m *message) readNotice() {
 	if rules := m.rules.matchers["text"]; rules != nil {
 		m.count(&m.facts, rules.find(nil, m.text), m.counts)
 	}
+	m.readSentences()
 }
 
 // top is how far from its beginning the text of an ordinary sender is believed

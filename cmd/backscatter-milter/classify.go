@@ -31,40 +31,18 @@ func newClassifyCommand() *cobra.Command {
 			if asJSON {
 				show = printMessageJSON
 			}
-			failed := reportEach(cmd.ErrOrStderr(), err)
-			for _, f := range files {
-				err := f.each(cmd.InOrStdin(), bar, func(path string, r io.Reader) error {
-					result, err := classify.Classify(r, classify.Options{})
-					if err != nil {
-						return err
-					}
-					bar.clear()
-					return show(cmd.OutOrStdout(), path, result)
-				})
+			return eachOf(cmd, files, err, bar, func(path string, r io.Reader) error {
+				result, err := classify.Classify(r, classify.Options{})
 				if err != nil {
-					bar.clear()
-					failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", f.path, err)) || failed
+					return err
 				}
-			}
-			if failed {
-				return errSilent
-			}
-			return nil
+				bar.clear()
+				return printed(show(cmd.OutOrStdout(), path, result))
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
-}
-
-// reportEach prints the errors in err, and reports whether there are any.
-func reportEach(stderr io.Writer, err error) bool {
-	if err == nil {
-		return false
-	}
-	for _, e := range flatten(err) {
-		fmt.Fprintf(stderr, "backscatter-milter: error: %v\n", e)
-	}
-	return true
 }
 
 // printMessage prints a result as a line: class, action, recipients, and the
@@ -86,16 +64,6 @@ func printMessage(w io.Writer, path string, r classify.Result) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", path, printable(strings.Join(words, ", ")))
 	return err
-}
-
-// printable replaces what would move a terminal's cursor.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // messageJSON is what classify --json prints.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,24 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
 // maxExplained is how much of a message is looked at, in octets.
 const maxExplained = 5 << 20
-
-// question is what the daemon is asked to explain.
-type question struct {
-	Client  netip.Addr `json:"client"`
-	From    string     `json:"from"`
-	To      []string   `json:"to"`
-	Message []byte     `json:"message"`
-
-	At        time.Time `json:"at"` // when it is judged; zero: now
-	Strict    bool      `json:"strict"`
-	WithLists bool      `json:"with_lists"`
-}
 
 // explainFlags are the envelope as the command line gives it.
 type explainFlags struct {
@@ -50,8 +39,8 @@ func newExplainCommand(s *site) *cobra.Command {
 			"maildir, a directory of messages, or - for standard input. The running daemon is\n" +
 			"asked, which knows the site; where none runs, its record is looked at.\n\n" +
 			"Without an envelope the null sender is assumed if the message tells no other\n" +
-			"(Return-Path), and the recipients that it tells (Delivered-To, X-Original-To, else\n" +
-			"To). A delivered message has lost its tag: give it with --rcpt, from the log.",
+			"(Return-Path), and the recipients that it tells (X-Original-To, else Delivered-To,\n" +
+			"else To). A delivered message has lost its tag: give it with --rcpt, from the log.",
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: files(),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -80,33 +69,22 @@ func (f *explainFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	files, err := findMessages(paths)
 	bar := newProgress(cmd.ErrOrStderr(), files)
 	defer bar.finish()
-	failed := reportEach(cmd.ErrOrStderr(), err)
-	for _, file := range files {
-		err := file.each(cmd.InOrStdin(), bar, func(path string, r io.Reader) error {
-			message, err := io.ReadAll(io.LimitReader(r, maxExplained))
-			if err != nil {
-				return err
-			}
-			env := envelopeIn(message)
-			x, err := e.explain(cmd.Context(), f.question(client, env, message))
-			if err != nil {
-				return err
-			}
-			bar.clear()
-			if f.asJSON {
-				return writeJSONLine(cmd.OutOrStdout(), x)
-			}
-			return writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x)
-		})
+	return eachOf(cmd, files, err, bar, func(path string, r io.Reader) error {
+		message, err := io.ReadAll(io.LimitReader(r, maxExplained))
 		if err != nil {
-			bar.clear()
-			failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", file.path, err)) || failed
+			return err
 		}
-	}
-	if failed {
-		return errSilent
-	}
-	return nil
+		env := envelopeIn(message)
+		x, err := e.explain(cmd.Context(), f.question(client, env, message))
+		if err != nil {
+			return err
+		}
+		bar.clear()
+		if f.asJSON {
+			return printed(writeJSONLine(cmd.OutOrStdout(), x))
+		}
+		return printed(writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x))
+	})
 }
 
 func (f *explainFlags) clientAddress() (netip.Addr, error) {
@@ -122,8 +100,8 @@ func (f *explainFlags) clientAddress() (netip.Addr, error) {
 
 // question joins what the command line says of the envelope with what the
 // message does.
-func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) question {
-	q := question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
+func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) control.Question {
+	q := control.Question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
 	if f.sender {
 		q.From = withoutBrackets(f.from)
 	}
@@ -154,9 +132,9 @@ func (f *explainFlags) assumed(env messageEnvelope) []string {
 // explainer explains messages, by the running daemon or without one.
 type explainer struct {
 	who      string // tells whose knowledge is used
-	daemon   func(context.Context, question) (policy.Explanation, error)
+	daemon   func(context.Context, control.Question) (policy.Explanation, error)
 	settings *policy.Settings
-	known    *knowledge
+	known    *knowledge.Site
 	lists    *dnsbl.Client
 }
 
@@ -166,7 +144,7 @@ func newExplainer(ctx context.Context, s *site, withLists bool) (*explainer, err
 	var running control.Status
 	switch err := s.call(ctx, control.VerbStatus, nil, &running); {
 	case err == nil:
-		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q question) (x policy.Explanation, err error) {
+		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q control.Question) (x policy.Explanation, err error) {
 			err = s.call(ctx, control.VerbExplain, q, &x)
 			return x, err
 		}}, nil
@@ -190,11 +168,11 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	known := openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(string, error) {}, readOnly)
+	known := s.recall(cfg, func(string, error) {})
 	if keys != nil {
-		known.take(keys)
+		known.Take(keys)
 	}
-	finder, err := known.finder(cfg)
+	finder, err := known.Finder(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -203,46 +181,22 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 		lists.Check(ctx)
 	}
 	who := "no daemon runs: explained by " + from
-	if known.store == nil {
+	if known.Store() == nil {
 		who += ", without a record of the site"
 	}
 	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known, Lists: lists, Origins: finder}), lists: lists, known: known}, nil
 }
 
-func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation, error) {
+func (e *explainer) explain(ctx context.Context, q control.Question) (policy.Explanation, error) {
 	if e.daemon != nil {
 		return e.daemon(ctx, q)
 	}
-	return q.explain(e.settings, time.Now()), nil
+	return daemon.Explain(e.settings, q, time.Now()), nil
 }
 
 func (e *explainer) close() {
 	e.lists.Close()
 	if e.known != nil {
-		_ = e.known.close() // nothing was written
+		_ = e.known.Close() // nothing was written
 	}
-}
-
-func (q question) explain(s *policy.Settings, now time.Time) policy.Explanation {
-	if !q.At.IsZero() {
-		now = q.At
-	}
-	e := policy.Envelope{Client: policy.Client{Addr: q.Client}, Sender: q.From}
-	return policy.Explain(s, e, q.To, q.Message, policy.ExplainOptions{Now: now, Strict: q.Strict, WithLists: q.WithLists})
-}
-
-// explain answers the command.
-func (d *daemon) explain(args json.RawMessage) (any, error) {
-	var q question
-	if err := json.Unmarshal(args, &q); err != nil {
-		return nil, err
-	}
-	return q.explain(d.current().policy, d.now()), nil
-}
-
-// writeJSONLine prints a value as a line.
-func writeJSONLine(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }
