@@ -127,7 +127,7 @@ func (m *message) announced(h hit) bool {
 	}
 	switch speaks := m.rules.rules[h.rule].Speaks; speaks {
 	case string(Bounce), speaksDelay:
-		return f.titled() >= 2 && f.machine() > 0 || m.back
+		return m.back || f.titled() >= 2 && f.machine() > 0 || f.titled() > 0 && f.score(speaksDaemon) > 0
 	case string(VirusNotice):
 		return f.headed[speaker(speaks)] >= 2 && f.machine() > 0
 	}
