@@ -64,12 +64,27 @@ func mentioned(notice []byte, site string, add func(address, rest string)) {
 			continue
 		}
 		for token := range strings.FieldsFuncSeq(text, endsAddress) {
-			token = strings.TrimPrefix(strings.Trim(token, ".:'"), "mailto:")
+			token = strings.Trim(cutDomain(strings.TrimPrefix(strings.Trim(token, ".:'"), "mailto:")), ".:'")
 			if isAddress(token) && !(isHelper(token) && sameSite(domainOf(token), site)) {
 				add(token, "")
 			}
 		}
 	}
+}
+
+// cutDomain cuts an address where its domain has ended and letters of another
+// script follow: Chinese and Japanese put no blank there.
+func cutDomain(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	for i := at + 1; at >= 0 && i < len(address); i++ {
+		if address[i] >= 0x80 {
+			if strings.IndexByte(address[at:i], '.') >= 0 {
+				return address[:i]
+			}
+			break
+		}
+	}
+	return address
 }
 
 // isHelper reports whether an address is one that notices tell people to write to.
@@ -110,7 +125,7 @@ func recipientLine(line []byte) (address, rest string, ok bool) {
 	if end < 0 {
 		end = len(text)
 	}
-	address = strings.TrimRight(text[:end], ":.\"'")
+	address = strings.TrimRight(cutDomain(text[:end]), ":.\"'")
 	rest = strings.TrimLeft(text[len(address):], "<>:.\"' \t,;()-")
 	return strings.TrimPrefix(address, "mailto:"), strings.TrimSpace(rest), isAddress(address)
 }
