@@ -122,6 +122,8 @@ func worstShapes() map[string]string {
 		"nothing":            head + "\n" + fill("\x00"),
 		"colons":             head + fill(":\n"),
 		"utf-7":              head + "Content-Type: text/plain; charset=utf-7\n\n" + fill("+AGE-+"),
+		"links":              head + "Content-Type: text/html\n\n" + fill("<a href=http://a/b> "),
+		"two-part phrases":   head + "\n" + fill("mail nachricht mensaje wiadomosc e-mail "),
 		"addresses":          head + "\n" + fill("<a@example.com>:\n"),
 	}
 }
