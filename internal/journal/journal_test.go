@@ -249,7 +249,7 @@ func TestFlood(t *testing.T) {
 	if n := len(j.limit.networks); n > maxBudgets+1 {
 		t.Errorf("%d networks are remembered", n)
 	}
-	if kept := j.reasonEntries("tag-missing"); kept < perReason || kept > perReason+10 {
+	if kept := j.reasonEntries("tag-missing"); kept < perMatter || kept > perMatter+10 {
 		t.Errorf("%d entries of one reason are kept", kept)
 	}
 	c.move(time.Hour)
