@@ -159,7 +159,7 @@ func floodOfSubject(d *desk) {
 	}
 	d.wantBlocks("subject", 1)
 	d.wantBlocks("client", 0)
-	d.wantStatus("subject 203.0.113.0/24", "BLOCKED")
+	d.wantStatus("subject 203.0.113.0/24", ", 1 refused")
 	h.wantUntouched(alice)
 	d.want(d.host(otherHost).bring("", alice, d.about(1)), "250")
 	d.wantMark(d.claimFor(alice), "mark", "tag-missing", "unknown")

@@ -126,6 +126,7 @@ func (s *session) endOfHeaders(m milter.Modifier) *milter.Response {
 		s.classified()
 	}
 	if r := s.refusal(policy.AtEOH, m); r != nil {
+		s.count()
 		return r
 	}
 	if s.untouched() {

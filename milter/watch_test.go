@@ -76,6 +76,7 @@ func TestOutscatter(t *testing.T) {
 	report(own, "friend@example.net", mtatest.Header{Name: "Subject", Value: "Out of office"}, mtatest.Header{Name: "Content-Type", Value: "text/plain"})
 	report(own, "friend@example.net", mtatest.Header{Name: "Content-Type", Value: "multipart/report; report-type=disposition-notification; boundary=b"})
 	report("192.0.2.25", "victim@example.net")
+	report(own, "asked@example.net", mtatest.Header{Name: "Subject", Value: "Successful Mail Delivery Report"}, mtatest.Header{Name: "Content-Type", Value: "multipart/report; report-type=delivery-status; boundary=b"})
 	report(own, "other@example.net", mtatest.Header{Name: "content-type", Value: " Multipart/Report;\r\n\tReport-Type=\"delivery-status\"; boundary=b"})
 	if d := cmp.Diff([]string{"victim@example.net", "other@example.net"}, b.outscatter); d != "" {
 		t.Errorf("outscatter (-want +got):\n%s", d)

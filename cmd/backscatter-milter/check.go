@@ -17,7 +17,9 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtaconf"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 func newCheckCommand(s *site) *cobra.Command {
@@ -85,16 +87,8 @@ func (c *checkup) run() error {
 	return nil
 }
 
-// plural is "1 problem", "2 problems".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func (c *checkup) problem(err error) {
-	for _, e := range flatten(err) {
+	for _, e := range problem.Each(err) {
 		c.problems++
 		fmt.Fprintf(c.out, "problem: %v\n", e)
 	}
@@ -115,7 +109,7 @@ func (c *checkup) configuration() {
 	}
 	c.cfg = cfg
 	c.note("configuration: %s", from)
-	for _, why := range idle(cfg) {
+	for _, why := range daemon.Idle(cfg) {
 		c.warn("%s", why)
 	}
 }
@@ -200,7 +194,7 @@ func (c *checkup) keys() {
 		if len(k.Secret) < shortSecret {
 			c.warn("keys: the secret of key %d has %d octets: those shorter than %d can be guessed from tags", k.Number, len(k.Secret), shortSecret)
 		}
-		if signs(ring, k, c.now) && !k.Created.IsZero() && c.now.Sub(k.Created) > oldKey {
+		if daemon.Signs(ring, k, c.now) && !k.Created.IsZero() && c.now.Sub(k.Created) > oldKey {
 			c.warn("keys: key %d signs since %s: change it yearly with: backscatter-milter keys rotate", k.Number, day(k.Created))
 		}
 	}

@@ -56,17 +56,6 @@ func newClassifyCommand() *cobra.Command {
 	return cmd
 }
 
-// reportEach prints the errors in err, and reports whether there are any.
-func reportEach(stderr io.Writer, err error) bool {
-	if err == nil {
-		return false
-	}
-	for _, e := range flatten(err) {
-		fmt.Fprintf(stderr, "backscatter-milter: error: %v\n", e)
-	}
-	return true
-}
-
 // printMessage prints a result as a line: class, action, recipients, and the
 // original's message-id.
 func printMessage(w io.Writer, path string, r classify.Result) error {
@@ -86,16 +75,6 @@ func printMessage(w io.Writer, path string, r classify.Result) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", path, printable(strings.Join(words, ", ")))
 	return err
-}
-
-// printable replaces what would move a terminal's cursor.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // messageJSON is what classify --json prints.

@@ -25,8 +25,9 @@ func newDemoCommand() *cobra.Command {
 
 // Who appears in the demonstration.
 const (
-	demoAlice    = "alice@example.com"
-	demoBob      = "bob@example.com"
+	demoDomain   = "example.com"
+	demoAlice    = "alice@" + demoDomain
+	demoBob      = "bob@" + demoDomain
 	demoStranger = "carol@example.net"
 )
 

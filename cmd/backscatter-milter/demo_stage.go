@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -24,7 +23,7 @@ type demo struct {
 	page     page
 	server   *milter.Server
 	served   chan error
-	listener *memoryListener
+	listener *mtatest.Memory
 	scheme   batv.Scheme
 	record   *grace.Grace
 	signed   string // the reverse-path of the first letter
@@ -38,7 +37,7 @@ type demo struct {
 func newDemo() (*demo, error) {
 	d := &demo{
 		served:   make(chan error, 1),
-		listener: &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})},
+		listener: mtatest.NewMemory(),
 		clock:    time.Date(2026, 11, 21, 10, 0, 2, 0, time.UTC),
 	}
 	keys, err := batv.NewKeyring(batv.Key{Number: 0, Secret: []byte("known to all who read this source"), Signing: true})
@@ -50,10 +49,10 @@ func newDemo() (*demo, error) {
 		return nil, err
 	}
 	for range grace.Sightings {
-		d.record.SawAccepted(domainOf(demoAlice), d.now())
-		d.record.SawSent(domainOf(demoAlice), d.now())
+		d.record.SawAccepted(demoDomain, d.now())
+		d.record.SawSent(demoDomain, d.now())
 	}
-	d.record.SetSPF(domainOf(demoAlice), "", d.now()) // nobody else may send as it
+	d.record.SetSPF(demoDomain, "", d.now()) // nobody else may send as it
 	d.scheme = policy.Scheme(cfg, keys)
 	settings, err := milter.NewSettings(policy.NewSettings(cfg, keys, policy.Sources{Site: demoSite{d}}))
 	if err != nil {
@@ -90,7 +89,7 @@ func (d *demo) live(days int) {
 		now := d.clock
 		d.mu.Unlock()
 		d.record.Heartbeat(now)
-		d.record.Signed(domainOf(demoAlice), key, now)
+		d.record.Signed(demoDomain, key, now)
 	}
 }
 
@@ -99,11 +98,7 @@ func (d *demo) sign(address string) (string, error) { return d.scheme.Sign(addre
 
 // connect has the MTA in miniature open a connection.
 func (d *demo) connect() (*mtatest.Client, error) {
-	ours, theirs := net.Pipe()
-	if err := d.listener.offer(timeless{theirs}); err != nil {
-		return nil, err
-	}
-	return mtatest.NewClient(ours, mtatest.PostfixOffer())
+	return d.listener.Dial(mtatest.PostfixOffer())
 }
 
 // verdicts writes those given since it was last asked.
@@ -143,7 +138,7 @@ func (o demoObserver) Verdict(r policy.Record) {
 
 func (o demoObserver) Sent(s policy.Sent) {
 	if s.Result == policy.Signed {
-		o.record.Signed(domainOf(s.Sender), grace.KeyID(s.Key), o.now())
+		o.record.Signed(demoDomain, grace.KeyID(s.Key), o.now())
 	}
 }
 
@@ -170,46 +165,6 @@ func (o demoObserver) Failed(what string, err error) {
 func (o demoObserver) Panicked(stage string, value any, _ []byte) {
 	o.fail(fmt.Errorf("panic at %s: %v", stage, value))
 }
-
-// memoryListener hands on connections that are made in this process.
-type memoryListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *memoryListener) offer(c net.Conn) error {
-	select {
-	case l.conns <- c:
-		return nil
-	case <-l.closed:
-		return net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return nil
-}
-
-func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
-
-// timeless is a connection without time limits: the milter sets them by the
-// demonstration's clock, and its peer is this process.
-type timeless struct{ net.Conn }
-
-func (timeless) SetDeadline(time.Time) error      { return nil }
-func (timeless) SetReadDeadline(time.Time) error  { return nil }
-func (timeless) SetWriteDeadline(time.Time) error { return nil }
 
 // page is text for a terminal of 80 columns.
 type page struct{ strings.Builder }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,24 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 )
 
 // maxExplained is how much of a message is looked at, in octets.
 const maxExplained = 5 << 20
-
-// question is what the daemon is asked to explain.
-type question struct {
-	Client  netip.Addr `json:"client"`
-	From    string     `json:"from"`
-	To      []string   `json:"to"`
-	Message []byte     `json:"message"`
-
-	At        time.Time `json:"at"` // when it is judged; zero: now
-	Strict    bool      `json:"strict"`
-	WithLists bool      `json:"with_lists"`
-}
 
 // explainFlags are the envelope as the command line gives it.
 type explainFlags struct {
@@ -122,8 +111,8 @@ func (f *explainFlags) clientAddress() (netip.Addr, error) {
 
 // question joins what the command line says of the envelope with what the
 // message does.
-func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) question {
-	q := question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
+func (f *explainFlags) question(client netip.Addr, env messageEnvelope, message []byte) control.Question {
+	q := control.Question{Client: client, From: env.sender, To: env.recipients, Message: message, WithLists: true}
 	if f.sender {
 		q.From = withoutBrackets(f.from)
 	}
@@ -154,9 +143,9 @@ func (f *explainFlags) assumed(env messageEnvelope) []string {
 // explainer explains messages, by the running daemon or without one.
 type explainer struct {
 	who      string // tells whose knowledge is used
-	daemon   func(context.Context, question) (policy.Explanation, error)
+	daemon   func(context.Context, control.Question) (policy.Explanation, error)
 	settings *policy.Settings
-	known    *knowledge
+	known    *knowledge.Site
 	lists    *dnsbl.Client
 }
 
@@ -166,7 +155,7 @@ func newExplainer(ctx context.Context, s *site, withLists bool) (*explainer, err
 	var running control.Status
 	switch err := s.call(ctx, control.VerbStatus, nil, &running); {
 	case err == nil:
-		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q question) (x policy.Explanation, err error) {
+		return &explainer{who: "explained by the running daemon", daemon: func(ctx context.Context, q control.Question) (x policy.Explanation, err error) {
 			err = s.call(ctx, control.VerbExplain, q, &x)
 			return x, err
 		}}, nil
@@ -190,11 +179,11 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	known := openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(string, error) {}, readOnly)
+	known := s.recall(cfg, func(string, error) {})
 	if keys != nil {
-		known.take(keys)
+		known.Take(keys)
 	}
-	finder, err := known.finder(cfg)
+	finder, err := known.Finder(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -203,46 +192,22 @@ func newOwnExplainer(ctx context.Context, s *site, withLists bool) (*explainer, 
 		lists.Check(ctx)
 	}
 	who := "no daemon runs: explained by " + from
-	if known.store == nil {
+	if known.Store() == nil {
 		who += ", without a record of the site"
 	}
 	return &explainer{who: who, settings: policy.NewSettings(cfg, keys, policy.Sources{Site: known, Lists: lists, Origins: finder}), lists: lists, known: known}, nil
 }
 
-func (e *explainer) explain(ctx context.Context, q question) (policy.Explanation, error) {
+func (e *explainer) explain(ctx context.Context, q control.Question) (policy.Explanation, error) {
 	if e.daemon != nil {
 		return e.daemon(ctx, q)
 	}
-	return q.explain(e.settings, time.Now()), nil
+	return daemon.Explain(e.settings, q, time.Now()), nil
 }
 
 func (e *explainer) close() {
 	e.lists.Close()
 	if e.known != nil {
-		_ = e.known.close() // nothing was written
+		_ = e.known.Close() // nothing was written
 	}
-}
-
-func (q question) explain(s *policy.Settings, now time.Time) policy.Explanation {
-	if !q.At.IsZero() {
-		now = q.At
-	}
-	e := policy.Envelope{Client: policy.Client{Addr: q.Client}, Sender: q.From}
-	return policy.Explain(s, e, q.To, q.Message, policy.ExplainOptions{Now: now, Strict: q.Strict, WithLists: q.WithLists})
-}
-
-// explain answers the command.
-func (d *daemon) explain(args json.RawMessage) (any, error) {
-	var q question
-	if err := json.Unmarshal(args, &q); err != nil {
-		return nil, err
-	}
-	return q.explain(d.current().policy, d.now()), nil
-}
-
-// writeJSONLine prints a value as a line.
-func writeJSONLine(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
 }

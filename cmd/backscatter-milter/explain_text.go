@@ -92,13 +92,6 @@ func writeRecipient(b *strings.Builder, line func(label, format string, args ...
 	}
 }
 
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 func describeVerdict(v policy.ExplainedVerdict) string {
 	if v.Reason == "" {
 		return "accept: nothing here is judged"

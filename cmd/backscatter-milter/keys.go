@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 )
 
 func newKeysCommand(s *site) *cobra.Command {
@@ -76,52 +77,11 @@ func newKeysListCommand(s *site, file func() (string, error)) *cobra.Command {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "KEY\tSTATE\tCREATED\tDOMAINS")
 			for _, k := range ring.Keys() {
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", k.Number, keyState(ring, k, time.Now(), lifetimeDays(cfg)), day(k.Created), domains(k))
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", k.Number, daemon.KeyState(ring, k, time.Now(), lifetimeDays(cfg)), day(k.Created), domains(k))
 			}
 			return w.Flush()
 		},
 	}
-}
-
-// keyState says what a key does at the given time; lifetime is that of tags, in
-// days.
-func keyState(ring *batv.Keyring, k batv.Key, now time.Time, lifetime int) string {
-	switch {
-	case !k.Retired.IsZero() && !k.Retired.After(now):
-		last := k.Retired.AddDate(0, 0, lifetime)
-		if batv.DayOf(now) > batv.DayOf(last) {
-			return "retired " + day(k.Retired) + ", verifies no more"
-		}
-		return "retired, verifies until " + day(last)
-	case k.SignFrom.After(now):
-		return "verifies, signs from " + k.SignFrom.UTC().Format(time.RFC3339)
-	case !signs(ring, k, now):
-		return "verifies"
-	case !k.Retired.IsZero():
-		return "signs until " + k.Retired.UTC().Format(time.RFC3339)
-	}
-	return "signs"
-}
-
-// signs reports whether a key is the one that signs, for one of its domains at
-// least.
-func signs(ring *batv.Keyring, k batv.Key, now time.Time) bool {
-	for _, domain := range append([]string{""}, k.Domains...) {
-		if (domain == "") != (len(k.Domains) == 0) {
-			continue
-		}
-		if signer, ok := ring.Signer(domain, now); ok && signer.ID() == k.ID() {
-			return true
-		}
-	}
-	return false
-}
-
-func day(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.DateOnly)
 }
 
 func domains(k batv.Key) string {

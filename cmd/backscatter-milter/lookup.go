@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/daemon"
 	"github.com/backscatter-milter/backscatter-milter/internal/dnsbl"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 func newLookupCommand(s *site) *cobra.Command {
@@ -34,7 +35,7 @@ func newLookupCommand(s *site) *cobra.Command {
 				return err
 			}
 			if len(cfg.DNSBL) == 0 {
-				return hintError{errors.New("no zone is configured"), "write a [[dnsbl]] table"}
+				return problem.WithHint(errors.New("no zone is configured"), "write a [[dnsbl]] table")
 			}
 			return lookUp(cmd, cfg, addrs, asJSON)
 		},
@@ -57,11 +58,11 @@ func parseAddresses(args []string) ([]netip.Addr, error) {
 
 // newLookupClient is a client of the zones for a command.
 func newLookupClient(cfg *config.Config, stderr io.Writer) *dnsbl.Client {
-	resolvers, err := dnsbl.SystemResolvers(resolvConf)
+	resolvers, err := dnsbl.SystemResolvers(dnsbl.ResolvConf)
 	if err != nil {
 		fmt.Fprintf(stderr, "backscatter-milter: warning: %v\n", err)
 	}
-	return dnsbl.New(dnsbl.Options{Zones: dnsblZones(cfg.DNSBL), Resolvers: resolvers, Now: time.Now})
+	return dnsbl.New(dnsbl.Options{Zones: daemon.Zones(cfg.DNSBL), Resolvers: resolvers, Now: time.Now})
 }
 
 // lookUp asks about every address and prints the answers.
@@ -125,39 +126,4 @@ func printLookupJSON(w io.Writer, addr netip.Addr, a dnsbl.Answer) error {
 		out.Error = a.Err.Error()
 	}
 	return writeJSONLine(w, out)
-}
-
-// lists checks the zones, and whether they list addresses of ours.
-func (c *checkup) lists() {
-	if len(c.cfg.DNSBL) == 0 {
-		c.note("no DNS list is asked")
-		return
-	}
-	client := newLookupClient(c.cfg, c.out)
-	defer client.Close()
-	for _, z := range client.Check(c.ctx) {
-		if z.Healthy {
-			c.note("DNS list %s answers as it should", z.Zone)
-		} else {
-			c.problem(fmt.Errorf("DNS list %s has no say until this is mended: %w", z.Zone, z.Why))
-		}
-	}
-	c.ownListing(c.ctx, client)
-}
-
-func (c *checkup) ownListing(ctx context.Context, client *dnsbl.Client) {
-	if len(c.cfg.PublicAddresses) == 0 {
-		c.note("public_addresses is empty: whether our own addresses are on a DNS list is not looked at")
-		return
-	}
-	for _, addr := range c.cfg.PublicAddresses {
-		for _, a := range client.Start(addr).Wait(ctx).Answers {
-			switch {
-			case a.Status == dnsbl.Listed:
-				c.problem(fmt.Errorf("%s: %s (%s)", addr, ownListed, a.Zone))
-			case a.Status == dnsbl.NotListed:
-				c.note("%s is not on %s", addr, a.Zone)
-			}
-		}
-	}
 }

@@ -5,7 +5,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -98,67 +97,4 @@ func newVersionCommand() *cobra.Command {
 			return err
 		},
 	}
-}
-
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// usage turns what an argument check finds into a usageError.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
-		}
-		return nil
-	}
-}
-
-// hintError is an error with a line that says how to mend it.
-type hintError struct {
-	error
-	hint string
-}
-
-func (e hintError) Unwrap() error { return e.error }
-
-// errSilent ends a command with exitProblems when its output has said all.
-var errSilent = errors.New("problems found")
-
-// report prints an error, each of several on a line of its own, and returns
-// the exit code.
-func report(stderr io.Writer, err error) int {
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errSilent):
-		return exitProblems
-	}
-	for _, e := range flatten(err) {
-		fmt.Fprintf(stderr, "backscatter-milter: error: %v\n", e)
-	}
-	var h hintError
-	if errors.As(err, &h) {
-		fmt.Fprintf(stderr, "hint: %s\n", h.hint)
-	}
-	var u usageError
-	if errors.As(err, &u) {
-		fmt.Fprintf(stderr, "hint: see backscatter-milter --help\n")
-		return exitUsage
-	}
-	return exitProblems
-}
-
-// flatten lists the errors that were joined into one.
-func flatten(err error) []error {
-	many, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range many.Unwrap() {
-		all = append(all, flatten(e)...)
-	}
-	return all
 }

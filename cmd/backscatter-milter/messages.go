@@ -113,12 +113,3 @@ func (f messageFile) isMbox(r *bufio.Reader) bool {
 	head, err := r.Peek(5)
 	return err == nil && string(head) == "From "
 }
-
-// unwrapPath takes the path out of an error: it is named anyway.
-func unwrapPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}

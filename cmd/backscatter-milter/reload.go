@@ -1,19 +1,11 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/backscatter-milter/backscatter-milter/batv"
-	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	"github.com/backscatter-milter/backscatter-milter/milter"
 )
 
 func newReloadCommand(s *site) *cobra.Command {
@@ -36,102 +28,5 @@ func newReloadCommand(s *site) *cobra.Command {
 			}
 			return nil
 		},
-	}
-}
-
-// call has the running daemon do what a verb says; args may be nil.
-func (s *site) call(ctx context.Context, verb string, args, result any) error {
-	cfg, _, err := s.config()
-	if err != nil {
-		cfg = config.Default() // the daemon runs on what was there before the mistake
-	}
-	path, err := s.controlPath(cfg)
-	if err != nil {
-		return err
-	}
-	err = control.Client{Path: path, Now: time.Now}.Call(ctx, verb, args, result)
-	switch {
-	case errors.Is(err, control.ErrNoDaemon):
-		return hintError{err, "if it runs, give the same --config and --state as it has; start it with: backscatter-milter serve"}
-	case errors.Is(err, fs.ErrPermission):
-		return hintError{err, "only root and the daemon's own user may ask it"}
-	}
-	return err
-}
-
-// reload brings configuration and keys into force, all of them or, where there
-// is a mistake in any, none. What happened is logged and kept for status.
-func (d *daemon) reload() (control.Reloaded, error) {
-	d.reloading.Lock()
-	defer d.reloading.Unlock()
-	d.tellReloading()
-	defer d.tellReady()
-	r := control.Reload{At: d.now(), Errors: []string{}, Reloaded: control.Reloaded{Config: d.current().from, Restart: []string{}}}
-	next, judge, err := d.load()
-	if err != nil {
-		log := d.journal.Log()
-		for _, e := range flatten(err) {
-			r.Errors = append(r.Errors, e.Error())
-			log.Error("not reloaded, the settings from before are in force", "error", e)
-		}
-		d.reloaded.Store(&r)
-		return control.Reloaded{}, err
-	}
-	d.known.reload(next.cfg, next.keys)
-	d.lists.take(next.cfg)
-	d.floods.SetRules(floodRules(next.cfg))
-	d.server.Reload(judge)
-	d.inForce.Store(next)
-	d.journal.set(next.cfg.Log)
-	r.Config = next.from
-	r.Restart = append(r.Restart, d.begun.NeedsRestart(next.cfg)...)
-	d.reloaded.Store(&r)
-	log := d.journal.Log()
-	log.Info("reloaded", "config", next.from, "keys", len(next.keys.Keys()))
-	for _, key := range r.Restart {
-		log.Warn("changed, and takes effect after a restart", "key", key)
-	}
-	for _, why := range idle(next.cfg) {
-		log.Warn(why)
-	}
-	return r.Reloaded, nil
-}
-
-// load reads what a reload brings into force. It tells every mistake in the
-// configuration and in the keys.
-func (d *daemon) load() (*settings, *milter.Settings, error) {
-	before := d.current()
-	cfg, from, err := d.site.config()
-	if err == nil && from == theDefaults && before.from != theDefaults {
-		err = fmt.Errorf("configuration: %s has vanished", before.from)
-	}
-	keyFile := before.keyFile
-	if err == nil {
-		keyFile, err = d.site.keyPath(cfg)
-	}
-	keys, keyErr := batv.LoadKeys(keyFile)
-	if keyErr != nil {
-		keyErr = fmt.Errorf("keys: %w", keyErr)
-	}
-	next := &settings{cfg: cfg, from: from, keys: keys, keyFile: keyFile}
-	var finderErr error
-	if err == nil {
-		next.finder, finderErr = d.known.finder(cfg)
-	}
-	if err := errors.Join(err, keyErr, finderErr); err != nil {
-		return nil, nil, err
-	}
-	judge, err := d.prepare(next)
-	return next, judge, err
-}
-
-// verbs are what commands can ask of the daemon.
-func (d *daemon) verbs() map[string]control.Handler {
-	return map[string]control.Handler{
-		control.VerbReload:  func(context.Context, json.RawMessage) (any, error) { return d.reload() },
-		control.VerbStatus:  func(context.Context, json.RawMessage) (any, error) { return d.status(d.now()), nil },
-		control.VerbUnblock: func(_ context.Context, args json.RawMessage) (any, error) { return d.unblock(args) },
-		control.VerbExplain: func(_ context.Context, args json.RawMessage) (any, error) { return d.explain(args) },
-		control.VerbReport:  func(_ context.Context, args json.RawMessage) (any, error) { return d.report(args) },
 	}
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
-	decisions "github.com/backscatter-milter/backscatter-milter/internal/journal"
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
+	"github.com/backscatter-milter/backscatter-milter/internal/journal"
+	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 )
 
 const defaultSendmail = "/usr/sbin/sendmail"
@@ -47,7 +49,7 @@ func newReportCommand(s *site) *cobra.Command {
 
 func (f *reportFlags) run(cmd *cobra.Command, s *site) error {
 	since, err := config.ParseDuration(f.since)
-	if err == nil && (since < time.Minute || since > decisions.DefaultAge) {
+	if err == nil && (since < time.Minute || since > journal.DefaultAge) {
 		err = fmt.Errorf("%q: want from 1m to %s", f.since, "14d")
 	}
 	if err != nil {
@@ -87,35 +89,16 @@ func (s *site) report(ctx context.Context, since time.Duration) (*control.Report
 		return nil, errors.Join(err, cfgErr)
 	}
 	var failed []error
-	known := openKnowledge(s, cfg, newJournal(io.Discard, cfg.Log), time.Now, func(_ string, err error) { failed = append(failed, err) }, readOnly)
-	defer func() { _ = known.close() }() // nothing was written
-	if known.store == nil {
+	collect := func(_ string, err error) { failed = append(failed, err) }
+	known := s.recall(cfg, collect)
+	defer func() { _ = known.Close() }() // nothing was written
+	if known.Store() == nil {
 		return nil, errors.Join(append([]error{err}, failed...)...)
 	}
-	d := known.openDecided(readOnly)
+	d := decided.Open(decided.Options{Store: known.Store(), ReadOnly: true, Now: time.Now, Failed: collect})
 	defer d.Close()
-	made := d.report(since, time.Now())
-	made.Known, made.Store = known.status(cfg, time.Now()), known.storeStatus()
+	made := d.Report(since, time.Now())
+	made.Version, made.Host = version, knowledge.HostName()
+	made.Known, made.Store = known.Status(cfg, time.Now()), known.StoreStatus()
 	return made, nil
-}
-
-// report answers the command.
-func (d *daemon) report(args json.RawMessage) (any, error) {
-	var span control.ReportSpan
-	if err := json.Unmarshal(args, &span); err != nil {
-		return nil, err
-	}
-	now := d.now()
-	r := d.decided.report(span.Since, now)
-	r.Daemon = true
-	r.Known, r.Store, r.Zones = d.known.status(d.current().cfg, now), d.known.storeStatus(), d.lists.status()
-	if len(d.current().cfg.PublicAddresses) > 0 && len(r.Zones) > 0 {
-		r.Listed = []control.Listed{}
-	}
-	for _, z := range r.Zones {
-		if z.Own > 0 {
-			r.Listed = append(r.Listed, control.Listed{Zone: z.Zone, Count: z.Own})
-		}
-	}
-	return r, nil
 }

@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 // letter is how a report is mailed.
@@ -73,7 +75,7 @@ func (l *letter) send(ctx context.Context, subject string, write func(io.Writer)
 	out, err := cmd.CombinedOutput()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return hintError{fmt.Errorf("mail: %w", err), "name the program that takes mail with --sendmail"}
+		return problem.WithHint(fmt.Errorf("mail: %w", err), "name the program that takes mail with --sendmail")
 	case err != nil:
 		return fmt.Errorf("mail: %s: %w: %s", l.sendmail, err, strings.TrimSpace(string(out)))
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
+	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 // announceTime is how long the next key only verifies, so that every host has
@@ -65,9 +67,9 @@ func newRotateCommand(s *site, named *string) *cobra.Command {
 func rotateError(err error) error {
 	switch {
 	case errors.Is(err, batv.ErrAnnounced):
-		return hintError{err, "to have it sign earlier: backscatter-milter keys rotate --now"}
+		return problem.WithHint(err, "to have it sign earlier: backscatter-milter keys rotate --now")
 	case errors.Is(err, fs.ErrNotExist):
-		return hintError{err, "make a key file with: backscatter-milter keys init"}
+		return problem.WithHint(err, "make a key file with: backscatter-milter keys init")
 	}
 	return err
 }
@@ -103,7 +105,4 @@ func (s *site) tellKeys(cmd *cobra.Command) error {
 	return writeLine(cmd.OutOrStdout(), "the daemon has the keys")
 }
 
-func writeLine(w io.Writer, format string, a ...any) error {
-	_, err := fmt.Fprintf(w, format+"\n", a...)
-	return err
-}
+func lifetimeDays(cfg *config.Config) int { return int(cfg.BATV.Lifetime / (24 * time.Hour)) }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtaconf"
+	"github.com/backscatter-milter/backscatter-milter/internal/problem"
 )
 
 const sendmailCF = "/etc/mail/sendmail.cf"
@@ -133,7 +134,7 @@ func newSetupOne(s *site, mta string, lines func(context.Context, *mtaFlags, mta
 			}
 			text, err := lines(cmd.Context(), &flags, mtaconf.Request{Site: mtaSite(cfg), FailOpen: failOpen})
 			if errors.Is(err, mtaconf.ErrNoAddress) {
-				return hintError{err, `add one to listen, such as "inet:127.0.0.1:8895"`}
+				return problem.WithHint(err, `add one to listen, such as "inet:127.0.0.1:8895"`)
 			}
 			if err != nil {
 				return err

@@ -3,11 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 )
 
@@ -41,64 +39,3 @@ func newStatusCommand(s *site) *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
-
-// status tells what the daemon does.
-func (d *daemon) status(now time.Time) *control.Status {
-	current := d.current()
-	cfg := current.cfg
-	names := cfg.Domains.List()
-	s := &control.Status{
-		Version: version,
-		Started: d.started.UTC().Truncate(time.Second),
-		Now:     now.UTC().Truncate(time.Second),
-		Config:  current.from,
-		Mode:    string(cfg.Mode),
-		Stage:   string(cfg.Stage),
-
-		Listeners:      []string{},
-		Connections:    d.server.Connections(),
-		MaxConnections: d.begun.MaxConnections,
-		Domains:        control.Domains{Count: len(names), Names: append([]string{}, names[:min(control.MaxNames, len(names))]...)},
-		Signing:        control.Signing{Sign: string(cfg.BATV.Sign), Results: d.metrics.SignedResults()},
-		Verdicts:       []control.Verdict{},
-		KeyFile:        current.keyFile,
-		Keys:           keyStates(current, now),
-		Reload:         d.reloaded.Load(),
-		Known:          d.known.status(cfg, now),
-		Store:          d.known.storeStatus(),
-		Zones:          d.lists.status(),
-		Ledger:         d.known.ledgerStatus(),
-		Journal:        d.decided.status(),
-		Floods:         d.floodStatus(),
-		Shared:         d.sharing.status(),
-		Abroad:         d.known.abroad(now).UTC(),
-	}
-	for _, l := range d.mail {
-		s.Listeners = append(s.Listeners, mtaAddress(l.Addr()))
-	}
-	for _, c := range d.metrics.Verdicts() {
-		s.Verdicts = append(s.Verdicts, control.Verdict{
-			Stage: c.Labels["stage"], Action: c.Labels["action"], Reason: c.Labels["reason"],
-			Enforced: c.Labels["enforced"] == "true", Count: c.Value,
-		})
-	}
-	return s
-}
-
-// keyStates tells of each key what it does, and nothing of its secret.
-func keyStates(s *settings, now time.Time) []control.Key {
-	states := []control.Key{}
-	for _, k := range s.keys.Keys() {
-		created := ""
-		if !k.Created.IsZero() {
-			created = day(k.Created)
-		}
-		states = append(states, control.Key{
-			Number: k.Number, State: keyState(s.keys, k, now, lifetimeDays(s.cfg)),
-			Created: created, Domains: append([]string{}, k.Domains...),
-		})
-	}
-	return states
-}
-
-func lifetimeDays(cfg *config.Config) int { return int(cfg.BATV.Lifetime / (24 * time.Hour)) }

@@ -102,11 +102,11 @@ func (c *sourceChecker) file(name string, src []byte) {
 	}
 	folder := path.Dir(name)
 	c.documented[folder] = c.documented[folder] || isPackageComment(f)
-	if strings.HasSuffix(name, "_test.go") {
-		return
-	}
 	if n := bytes.Count(src, []byte("\n")); n > maxFileLines {
 		c.complain(name, "%d lines, more than %d", n, maxFileLines)
+	}
+	if strings.HasSuffix(name, "_test.go") {
+		return
 	}
 	for _, decl := range f.Decls {
 		c.sizes(decl)
@@ -210,7 +210,7 @@ func TestSourcesBroken(t *testing.T) {
 		{"a comment in another file", sources{"p/doc.go": []byte(doc), "p/a.go": []byte("package p\n")}, ""},
 		{"tests alone, with a comment", sources{"p/p_test.go": []byte("// Package p tests p.\npackage p_test\n")}, ""},
 		{"a command's comment", one("// Greets.\npackage main\n"), ""},
-		{"a long test", sources{"p/p.go": []byte(doc), "p/p_test.go": []byte("package p\n" + fn(500))}, ""},
+		{"a long test", sources{"p/p.go": []byte(doc), "p/p_test.go": []byte("package p\n" + fn(300))}, ""},
 		{"a tenth of the functions is long", one(doc + strings.Repeat(fn(3), 9) + fn(80)), ""},
 		{"one file at the limit", one(doc + strings.Repeat("\n", 398)), ""},
 		{"a method called init", one(doc + "func (t) init() {}\n"), ""},
@@ -224,6 +224,7 @@ func TestSourcesBroken(t *testing.T) {
 		{"a comment torn off", one("// Package p does p.\n\npackage p\n"), "p: no package comment"},
 		{"a command without comment", one("package main\n"), "p: no package comment"},
 		{"a long file", one(doc + strings.Repeat("\n", 399)), "p/p.go: 401 lines, more than 400"},
+		{"a long file of tests", sources{"p/p.go": []byte(doc), "p/p_test.go": []byte("package p\n" + strings.Repeat("\n", 400))}, "p/p_test.go: 401 lines, more than 400"},
 		{"a long function", one(doc + strings.Repeat(fn(3), 9) + fn(81)), "p/p.go:30: f has 81 lines, more than 80"},
 		{"a long literal", one(doc + strings.Repeat(fn(3), 9) + "var v = " + strings.Replace(fn(81), "func f", "func", 1)),
 			"p/p.go:30: a function literal has 81 lines, more than 80"},

@@ -20,6 +20,11 @@ type HotKey struct {
 	Refused int64     `json:"refused"` // by it so far
 }
 
+// Unblocking is what unblock is asked with, and answers.
+type Unblocking struct {
+	Key string `json:"key"` // as HotKey.Key, or an address
+}
+
 func (s *Status) writeFloods(w io.Writer) {
 	if len(s.Floods) == 0 {
 		return

@@ -14,8 +14,8 @@ import (
 const (
 	VerbStatus  = "status"  // Status
 	VerbReload  = "reload"  // Reloaded
-	VerbUnblock = "unblock" // of a block; as the command and the daemon agree
-	VerbExplain = "explain" // of a message, as the command and the daemon agree
+	VerbUnblock = "unblock" // Unblocking, of an Unblocking
+	VerbExplain = "explain" // policy.Explanation, of a Question
 	VerbReport  = "report"  // Report, of a ReportSpan
 )
 

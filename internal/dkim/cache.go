@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -17,6 +19,9 @@ const (
 	longestKey  = 24 * time.Hour
 	longestNone = 5 * time.Minute // that there is no key
 	questionFor = 2 * time.Second
+
+	maxSilent = 1000             // domains of which it is noted
+	silentFor = 10 * time.Second // that nobody asks anew
 )
 
 // Resolver asks the DNS for TXT records, each with its strings joined, and how
@@ -28,7 +33,10 @@ type Resolver interface {
 
 // Cache is a KeySource that asks the DNS and remembers the answers, at most
 // 1000. A question goes on when nobody waits for it any more, so that the answer
-// is there when it is next wanted.
+// is there when it is next wanted. Where a domain's name servers gave no answer,
+// keys of it that were never seen are not asked for in the next ten seconds:
+// whoever writes a signature chooses its selector, and could have each message
+// wait anew.
 type Cache struct {
 	resolver Resolver
 	now      func() time.Time
@@ -36,6 +44,7 @@ type Cache struct {
 	mu      sync.Mutex
 	entries map[string]entry
 	flights map[string]*flight
+	silent  map[string]time.Time // domain: until when it is
 }
 
 // entry is an answer.
@@ -53,12 +62,12 @@ type flight struct {
 
 // NewCache asks the resolver.
 func NewCache(r Resolver, now func() time.Time) *Cache {
-	return &Cache{resolver: r, now: now, entries: map[string]entry{}, flights: map[string]*flight{}}
+	return &Cache{resolver: r, now: now, entries: map[string]entry{}, flights: map[string]*flight{}, silent: map[string]time.Time{}}
 }
 
 // Key implements KeySource.
 func (c *Cache) Key(ctx context.Context, selector, domain string) (*Key, error) {
-	f, err := c.flight(keyName(selector, domain))
+	f, err := c.flight(keyName(selector, domain), domain)
 	if err != nil {
 		return nil, err
 	}
@@ -75,12 +84,14 @@ func (c *Cache) Key(ctx context.Context, selector, domain string) (*Key, error) 
 	}
 }
 
-// flight gives the question for a name: one that is answered, one under way, or
-// a new one.
-func (c *Cache) flight(name string) (*flight, error) {
+// flight gives the question for a name in a domain: one that is answered, one
+// under way, or a new one.
+func (c *Cache) flight(name, domain string) (*flight, error) {
+	domain = strings.ToLower(domain)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e, ok := c.entries[name]; ok && e.fresh(c.now()) {
+	e, known := c.entries[name]
+	if known && e.fresh(c.now()) {
 		f := &flight{done: make(chan struct{}), entry: e}
 		close(f.done)
 		return f, nil
@@ -88,12 +99,15 @@ func (c *Cache) flight(name string) (*flight, error) {
 	if f := c.flights[name]; f != nil {
 		return f, nil
 	}
+	if until, ok := c.silent[domain]; ok && e.key == nil && c.now().Before(until) && until.Sub(c.now()) <= silentFor {
+		return nil, fmt.Errorf("no name server answered for %s a moment ago", domain)
+	}
 	if len(c.flights) >= maxFlights {
 		return nil, errors.New("too many keys are being asked for")
 	}
 	f := &flight{done: make(chan struct{})}
 	c.flights[name] = f
-	go c.ask(name, f)
+	go c.ask(name, domain, f)
 	return f, nil
 }
 
@@ -102,10 +116,18 @@ func (e entry) fresh(now time.Time) bool {
 	return now.Before(e.until) && e.until.Sub(now) <= longestKey
 }
 
-func (c *Cache) ask(name string, f *flight) {
+func (c *Cache) ask(name, domain string, f *flight) {
 	e := c.answer(name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if late := net.Error(nil); errors.As(e.err, &late) && late.Timeout() {
+		if len(c.silent) >= maxSilent {
+			clear(c.silent)
+		}
+		c.silent[domain] = c.now().Add(silentFor)
+	} else {
+		delete(c.silent, domain)
+	}
 	f.entry = e
 	delete(c.flights, name)
 	c.makeRoom(name)

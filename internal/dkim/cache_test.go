@@ -130,6 +130,43 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// TestSilence: where a domain has no answer, a new selector does not buy a new wait.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := &zone{records: []string{ourKeys()["ed._domainkey.example.com"]}, ttl: time.Minute}
+		c := NewCache(z, time.Now)
+		asks := func(what, selector, domain string, waits time.Duration, times int) {
+			t.Helper()
+			begun, before := time.Now(), z.count()
+			_, _ = c.Key(t.Context(), selector, domain)
+			if took, asked := time.Since(begun), z.count()-before; took != waits || asked != times {
+				t.Errorf("%s: %v, asked %d times, want %v, %d", what, took, asked, waits, times)
+			}
+		}
+		asks("while there are answers", "known", "example.com", 0, 1)
+		time.Sleep(2 * time.Minute)
+		z.wait = make(chan struct{}) // nobody answers any more
+		asks("the first", "a", "Example.com", questionFor, 1)
+		asks("one with another selector", "b", "example.COM", 0, 0)
+		asks("another domain", "a", "example.net", questionFor, 1)
+		asks("a key that there was", "known", "example.com", questionFor, 1)
+		time.Sleep(silentFor)
+		asks("later", "c", "example.com", questionFor, 1)
+		close(z.wait)
+		time.Sleep(silentFor)
+		asks("after it all", "d", "example.com", 0, 1)
+		asks("at once", "e", "example.com", 0, 1)
+		for i := range maxSilent + 1 {
+			c.silent[fmt.Sprint(i, ".example")] = time.Now()
+		}
+		z.wait = make(chan struct{})
+		asks("with no room", "f", "example.com", questionFor, 1)
+		if len(c.silent) != 1 {
+			t.Errorf("%d domains noted", len(c.silent))
+		}
+	})
+}
+
 // TestFlights: so many questions at once, and no more.
 func TestFlights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

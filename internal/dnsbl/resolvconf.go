@@ -17,8 +17,11 @@ const (
 	maxResolvConf = 64 << 10
 )
 
+// ResolvConf is where systems name their servers.
+const ResolvConf = "/etc/resolv.conf"
+
 // SystemResolvers reads the servers, "host:port", out of a file such as
-// /etc/resolv.conf (resolv.conf(5)). There is always one: where the file names
+// [ResolvConf] (resolv.conf(5)). There is always one: where the file names
 // none, or cannot be read, it is that of this host, as for the C library. An
 // error says what is odd about the file, and comes with the servers to use.
 func SystemResolvers(path string) ([]string, error) {

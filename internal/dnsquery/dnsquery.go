@@ -69,11 +69,17 @@ func (c *Client) Records(ctx context.Context, name string, kind uint16) ([]dns.R
 	return nil, 0, failed
 }
 
-// exchange asks one server. Only "here it is" and "no such name" are answers.
+// exchange asks one server, again without EDNS if it is one that does not know
+// that (RFC 6891, section 7). Only "here it is" and "no such name" are answers.
 func exchange(ctx context.Context, question *dns.Msg, server string, wait time.Duration) (*dns.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	answer, err := ask(ctx, "udp", question, server)
+	if err == nil && (answer.Rcode == dns.RcodeFormatError || answer.Rcode == dns.RcodeNotImplemented) {
+		question = question.Copy()
+		question.Extra = nil
+		answer, err = ask(ctx, "udp", question, server)
+	}
 	if err == nil && answer.Truncated {
 		answer, err = ask(ctx, "tcp", question, server)
 	}

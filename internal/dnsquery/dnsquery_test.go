@@ -88,6 +88,28 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestOldServer: one that knows nothing of EDNS is asked without.
+func TestOldServer(t *testing.T) {
+	for _, code := range []int{dns.RcodeFormatError, dns.RcodeNotImplemented} {
+		addr, end, err := mtatest.ServeDNS(func(w dns.ResponseWriter, q *dns.Msg) {
+			m := new(dns.Msg).SetReply(q)
+			if q.IsEdns0() != nil {
+				m.Rcode = code
+			} else {
+				m.Answer = append(m.Answer, rr(t, m.Question[0].Name+` 60 IN TXT "good"`))
+			}
+			w.WriteMsg(m)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(end)
+		if got, err := texts(t.Context(), New(addr)); err != nil || fmt.Sprint(got) != "[good]" {
+			t.Errorf("%s: %q, %v", dns.RcodeToString[code], got, err)
+		}
+	}
+}
+
 // TestAgain: a datagram that was lost is sent again.
 func TestAgain(t *testing.T) {
 	t.Parallel()

@@ -97,7 +97,10 @@ type Question struct {
 	Signable  bool
 	Reporters []string // addresses that the notification is from
 	Message   *classify.Result
-	Now       time.Time
+	// Signatures keeps what those of the message are worth for its next recipient;
+	// nil: each is asked for by itself.
+	Signatures *Signatures
+	Now        time.Time
 	// All looks at every kind of evidence, where else the network is not asked
 	// once something has spoken.
 	All bool

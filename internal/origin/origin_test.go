@@ -179,6 +179,24 @@ func TestNetworkComesLast(t *testing.T) {
 	}
 }
 
+// Signatures are verified once for all recipients of a domain.
+func TestVerifiedOnce(t *testing.T) {
+	keys := new(down)
+	o := options(record())
+	o.Keys = keys
+	q := parsed(t, returned(signing{}.sign(t, letter()), false))
+	q.Signatures = new(Signatures)
+	for _, asked := range []struct {
+		recipient string
+		times     int
+	}{{"alice@example.com", 1}, {"carol@EXAMPLE.com", 1}, {"x@other.example", 2}, {"alice@example.com", 2}} {
+		q.Recipient = asked.recipient
+		if a := ask(t, o, q); a.Why == "" || keys.asked != asked.times {
+			t.Errorf("%s: %+v, keys asked for %d times, want %d", asked.recipient, a, keys.asked, asked.times)
+		}
+	}
+}
+
 func TestProven(t *testing.T) {
 	for e, want := range map[Evidence]bool{DKIM: true, Ledger: true, Correspondent: true, Foreign: false, Unknown: false, "": false} {
 		if e.Proven() != want {

@@ -30,7 +30,9 @@ func (f *Finder) signed(ctx context.Context, q Question) (found signed) {
 	if len(o.DKIMSignatures) == 0 {
 		return found
 	}
-	r := dkim.Verify(ctx, o.HeaderBlock, dkim.Options{Ours: f.speaksForUs(q), Keys: f.o.Keys, At: dateOf(o.Date)})
+	r := q.Signatures.once(config.FoldDomain(domainOf(q.Recipient)), func() dkim.Result {
+		return dkim.Verify(ctx, o.HeaderBlock, dkim.Options{Ours: f.speaksForUs(q), Keys: f.o.Keys, At: dateOf(o.Date)})
+	})
 	found.claimed = r.Claimed() || len(r.Signatures)+r.Unread < len(o.DKIMSignatures)
 	for _, s := range r.Signatures {
 		if s.Status == dkim.Pass && f.belongs(q, s) && f.inTime(s.Signed.Sent, q.Now) {
@@ -40,6 +42,26 @@ func (f *Finder) signed(ctx context.Context, q Question) (found signed) {
 		}
 	}
 	return found
+}
+
+// Signatures is what the signatures in one message's original are worth, by the
+// domain of its recipients: they are verified once for each. Its zero value knows
+// nothing yet.
+type Signatures struct{ verified map[string]dkim.Result }
+
+func (s *Signatures) once(domain string, verify func() dkim.Result) dkim.Result {
+	if s == nil {
+		return verify()
+	}
+	r, ok := s.verified[domain]
+	if !ok {
+		r = verify()
+		if s.verified == nil {
+			s.verified = map[string]dkim.Result{}
+		}
+		s.verified[domain] = r
+	}
+	return r
 }
 
 // noKeys is the KeySource of who has none: nothing can be verified.

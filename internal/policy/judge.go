@@ -95,7 +95,7 @@ type step struct {
 // the stage allows.
 func (f *Facts) steps(stage Stage) iter.Seq[step] {
 	return func(yield func(step) bool) {
-		s, d, memo := f.message.settings, f.domain(), f.message.memo()
+		s, memo := f.message.settings, f.message.memo()
 		pending := false // an accepting row is not known yet
 		for i := range table {
 			r := &table[i]
@@ -105,13 +105,7 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 			early := s.earliest(*r)
 			st := step{row: r, answer: f.ask(r, stage >= early)}
 			if st.answer != No {
-				st.action = s.resolve(i, d, f.bare())
-				if r.reason == Flood {
-					st.action = f.temper(d.action[i], st.action)
-				}
-				if memo && r.reason != OriginForeign && !accepts(st.action) {
-					st.action = config.ActionMark
-				}
+				st.action = f.leadsTo(i, memo)
 			}
 			// The stage setting, a block or a surge wants the decision now.
 			asked := early < r.from || r.reason == Flood
@@ -122,6 +116,19 @@ func (f *Facts) steps(stage Stage) iter.Seq[step] {
 			}
 		}
 	}
+}
+
+// leadsTo is what a row of the table would lead to for the recipient.
+func (f *Facts) leadsTo(i int, memo bool) config.Action {
+	reason, d := table[i].reason, f.domain()
+	action := f.message.settings.resolve(i, d, f.bare())
+	if reason == Flood {
+		action = f.temper(d.action[i], action)
+	}
+	if memo && reason != OriginForeign && !accepts(action) {
+		action = config.ActionMark
+	}
+	return action
 }
 
 // ask puts the row's question; before its stage the answer is put off.

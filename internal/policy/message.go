@@ -29,9 +29,10 @@ type Message struct {
 	class       classify.Class   // "" until it is known
 	result      *classify.Result // with the class
 	signals     string           // what spoke for it
-	author      string           // address in its From field
-	subject     string           // value of its Subject field
-	subjectKey  flood.Subject    // of subject, once read
+	signatures  origin.Signatures
+	author      string        // address in its From field
+	subject     string        // value of its Subject field
+	subjectKey  flood.Subject // of subject, once read
 	subjectRead bool
 	listing     listing
 	patience    patience

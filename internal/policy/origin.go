@@ -31,7 +31,7 @@ func (f *Facts) Origin() origin.Answer {
 		f.originKnown = true
 		f.origin = m.settings.origins.Ask(m.waiting(), origin.Question{
 			Recipient: f.bare(), Signable: m.settings.unsigned(f.bare()) == "",
-			Reporters: m.reporters(), Message: m.result, Now: m.now, All: m.settings.thorough,
+			Reporters: m.reporters(), Message: m.result, Signatures: &m.signatures, Now: m.now, All: m.settings.thorough,
 		})
 	}
 	return f.origin
