@@ -106,6 +106,7 @@ var rules = []rule{
 			"internal/knowledge", "internal/maillog", "internal/manual", "internal/mtaconf", "internal/mtatest",
 			"internal/policy", "internal/problem", "internal/shared",
 		},
+		tests: []string{"internal/store"},
 	},
 }
 

@@ -84,15 +84,12 @@ func (r *Report) writeGrace(w io.Writer) {
 		if !d.Strict {
 			state = "not strict: " + strings.Join(d.Missing, "; ")
 		}
-		switch {
-		case d.ByRecord && !d.Strict:
+		if d.ByRecord && !d.Strict {
 			state += " (strict by record)"
-		case len(d.MissingRecord) > 0:
-			state += "; not by record either: " + strings.Join(d.MissingRecord, "; ")
-			if d.Strict {
-				state = "strict, but not by record: " + strings.Join(d.MissingRecord, "; ")
-			}
 		}
 		fmt.Fprintf(w, "  %s\t%s\n", d.Domain, state)
+		if len(d.MissingRecord) > 0 {
+			fmt.Fprintf(w, "    not by record: %s\n", strings.Join(d.MissingRecord, "; "))
+		}
 	}
 }

@@ -92,8 +92,10 @@ Ourselves
 Domains
   example.com      not strict: 3 more days; SPF names others (strict by record)
   example.org      strict
-  sub.example.org  strict, but not by record: a gap
-  new.example.org  not strict: no mail yet; not by record either: no entry; no day
+  sub.example.org  strict
+    not by record: a gap
+  new.example.org  not strict: no mail yet
+    not by record: no entry; no day
 `
 	var b strings.Builder
 	if err := r.Write(&b); err != nil {
