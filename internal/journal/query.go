@@ -184,15 +184,17 @@ func (j *Journal) Top(since time.Time, n int) Tops {
 		}
 		return true
 	})
-	byName := make(map[string]uint64, len(networks))
-	for network, count := range networks {
-		name := "unknown"
-		if network.IsValid() {
-			name = network.String()
-		}
-		byName[name] = count
+	return Tops{
+		Networks:   most(networks, n, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) }, networkName),
+		Recipients: most(recipients, n, strings.Compare, func(s string) string { return s }),
 	}
-	return Tops{Networks: most(byName, n), Recipients: most(recipients, n)}
+}
+
+func networkName(network netip.Prefix) string {
+	if !network.IsValid() {
+		return "unknown"
+	}
+	return network.String()
 }
 
 // untagged is an address without what looks like a tag before it, since forged
@@ -205,14 +207,27 @@ func untagged(address string) string {
 	return address
 }
 
-// most gives the n largest counts, the largest first.
-func most(counts map[string]uint64, n int) []Count {
-	all := make([]Count, 0, len(counts))
-	for name, count := range counts {
-		all = append(all, Count{name, count})
+// most gives the n largest counts, the largest first, in the order of their keys
+// where they are equal.
+func most[K comparable](counts map[K]uint64, n int, compare func(a, b K) int, name func(K) string) []Count {
+	type counted struct {
+		key K
+		n   uint64
 	}
-	slices.SortFunc(all, func(a, b Count) int {
-		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Name, b.Name))
-	})
-	return all[:min(n, len(all))]
+	order := func(a, b counted) int { return cmp.Or(cmp.Compare(b.n, a.n), compare(a.key, b.key)) }
+	var largest []counted
+	for key, count := range counts {
+		c := counted{key, count}
+		if len(largest) >= n && (n <= 0 || order(c, largest[n-1]) > 0) {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(largest, c, order)
+		largest = slices.Insert(largest, at, c)
+		largest = largest[:min(n, len(largest))]
+	}
+	all := make([]Count, 0, len(largest))
+	for _, c := range largest {
+		all = append(all, Count{name(c.key), c.n})
+	}
+	return all
 }

@@ -141,9 +141,10 @@ func TestOutcomes(t *testing.T) {
 }
 
 // full is a journal with as much as it holds.
-func full(b *testing.B) *Journal {
+func full(t testing.TB) *Journal {
+	t.Helper()
 	c := newClock()
-	j := open(b, Options{Now: c.Now})
+	j := open(t, Options{Now: c.Now})
 	for n := range 2 * DefaultEntries {
 		if n%9000 == 0 {
 			c.move(time.Hour)
@@ -156,9 +157,36 @@ func full(b *testing.B) *Journal {
 	}
 	j.Flush()
 	if n := j.Stats().Entries; n < DefaultEntries*9/10 {
-		b.Fatalf("%d entries", n)
+		t.Fatalf("%d entries", n)
 	}
 	return j
+}
+
+// A look at a full journal reads each entry once at most, stops when its page is
+// full, and allocates little beside its answer.
+func TestWork(t *testing.T) {
+	j := full(t)
+	read := 0
+	fold := func(domain string) string { read++; return domain }
+	j.Find(Query{Domain: "example.net", Fold: fold})
+	if n := j.Stats().Entries; read != n+1 { // and what is asked for
+		t.Errorf("%d of %d entries are read to find nothing", read-1, n)
+	}
+	read = 0
+	j.Find(Query{Domain: "example.com", Fold: fold})
+	if read != 1+DefaultLimit+1 {
+		t.Errorf("%d entries are read for a page of %d", read-1, DefaultLimit)
+	}
+	for what, look := range map[string]func(){
+		"nothing is found":  func() { j.Find(Query{Domain: "example.net"}) },
+		"a page is":         func() { j.Find(Query{}) },
+		"the top are":       func() { j.Top(time.Time{}, 10) },
+		"hours are counted": func() { j.EachHour(time.Time{}, time.Now(), func(time.Time, Key, uint64) {}) },
+	} {
+		if n := testing.AllocsPerRun(1, look); n > 500 {
+			t.Errorf("%s with %.0f allocations", what, n)
+		}
+	}
 }
 
 func BenchmarkFindNothing(b *testing.B) {
