@@ -166,10 +166,16 @@ type Tops struct {
 	Recipients []Count `json:"recipients"`
 }
 
+// maxCounted is how many recipients are counted at most: more than there are
+// entries.
+const maxCounted = 1 << 16
+
 // Top counts, of the entries since a time that were not accepted as they were,
 // client networks and recipients, and gives the n of each that stand for most
-// decisions.
+// decisions. Where decisions have many recipients each, the latest maxCounted of
+// all are counted.
 func (j *Journal) Top(since time.Time, n int) Tops {
+	counted := 0
 	networks, recipients := make(map[netip.Prefix]uint64), make(map[string]uint64)
 	if horizon := j.horizon(); since.Before(horizon) {
 		since = horizon
@@ -180,6 +186,9 @@ func (j *Journal) Top(since time.Time, n int) Tops {
 		}
 		networks[Network(e.Client)] += e.Weight()
 		for _, to := range e.To {
+			if counted++; counted > maxCounted {
+				break
+			}
 			recipients[untagged(to)] += e.Weight()
 		}
 		return true

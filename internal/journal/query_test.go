@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -93,6 +94,28 @@ func TestPages(t *testing.T) {
 	}
 	if got := len(j.Find(Query{Limit: 1 << 30}).Entries); got > MaxLimit {
 		t.Errorf("%d entries on a page", got)
+	}
+}
+
+// Of decisions with many recipients each, the latest are counted.
+func TestTopOfMany(t *testing.T) {
+	c := newClock()
+	j := open(t, Options{Now: c.Now})
+	for n := range maxCounted/MaxTo + 500 {
+		e := refusal(c, n)
+		e.To = nil
+		for i := range MaxTo {
+			e.To = append(e.To, fmt.Sprintf("user%d@example.com", (n*MaxTo+i)*(i%2)))
+		}
+		j.add(e)
+	}
+	top := j.Top(time.Time{}, maxCounted).Recipients
+	sum := uint64(0)
+	for _, r := range top {
+		sum += r.N
+	}
+	if sum != maxCounted || top[0].Name != "user0@example.com" || top[0].N != maxCounted/2 {
+		t.Errorf("%d counted, the most %v", sum, top[0])
 	}
 }
 
