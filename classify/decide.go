@@ -131,6 +131,8 @@ func (m *message) byChallenge() Class {
 	f := &m.facts
 	points := f.class(Challenge)
 	switch {
+	case m.challengesInWords():
+		return Challenge
 	case f.list && !f.null:
 		return ""
 	case points >= 6 && f.proofs[speaker(string(Challenge))] > 0 && f.score(speaksGoods) == 0,
@@ -163,7 +165,7 @@ func (m *message) byWords() Class {
 		return VirusNotice
 	case m.isBounce(bounce) && (bounce > auto || f.score(speaksDaemon) >= 2) && bounce >= f.class(Receipt):
 		return Bounce
-	case m.isAutoReply(auto):
+	case m.isAutoReply(auto) || m.repliesInWords():
 		return AutoReply
 	case f.class(Challenge) >= 2 && f.machine() >= 2 && !f.list && !f.answer:
 		return Challenge
@@ -184,7 +186,7 @@ func (m *message) weighBounce() {
 	if f.media == "multipart/report" && (f.reportType == "delivery-status" || f.reportType == "") {
 		f.add(string(Bounce), 2)
 	}
-	if answer := serverAnswer(m.raw[:min(len(m.raw), maxNotice)]); answer != "" {
+	if answer := m.serverAnswer(); answer != "" {
 		f.add(string(Bounce), 1)
 		f.note("smtp-reply", answer)
 	}
@@ -231,7 +233,18 @@ func (m *message) namesRecipient() string {
 // recipient, or what a server answered. Spam that looks like a bounce, and
 // notices of shops, do not.
 func (m *message) isAbout() bool {
-	return m.result.Original.Extent != None || m.namesRecipient() != "" || serverAnswer(m.raw[:min(len(m.raw), maxNotice)]) != ""
+	return m.result.Original.Extent != None || m.namesRecipient() != "" || m.serverAnswer() != ""
+}
+
+// isAboutGoods reports whether a notice of no mail system tells of goods, and of
+// no message.
+func (m *message) isAboutGoods() bool {
+	return m.facts.score(speaksGoods) > 0 && m.facts.score(speaksDaemon) == 0 && !m.isAbout()
+}
+
+// serverAnswer returns what an SMTP server said, by the notice as it is read.
+func (m *message) serverAnswer() string {
+	return serverAnswer(m.shown[:min(len(m.shown), maxNotice)])
 }
 
 // isVirusNotice reports whether so many points make a virus notice: people warn
@@ -254,7 +267,7 @@ func (m *message) isBounce(points int) bool {
 	f := &m.facts
 	fromList := f.list && f.score(speaksDaemon) < 2 && !f.null
 	switch {
-	case fromList && (f.answer || f.machine() == 0 && !m.isAbout()), f.score(speaksPerson) > 0:
+	case fromList && (f.answer || f.machine() == 0 && !m.isAbout()), f.score(speaksPerson) > 0, m.isAboutGoods():
 		return false
 	case fromList:
 		return points >= 7 && m.bounceProven()

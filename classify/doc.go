@@ -9,7 +9,9 @@
 // [Classify] does the same for messages in files.
 //
 // What is known of single programs and languages is data: the tables in the
-// folder rules, which [ParseRules] reads and [Options] can replace.
+// folder rules, which [ParseRules] reads and [Options] can replace. Most rows
+// are phrases; those of sentences.tsv know what automatic replies and challenges
+// say in whatever words, from single words of many languages.
 //
 // The package looks nothing up, keeps no state between messages, and does not
 // judge: whether the original is ours, and what to do about it, others decide.

@@ -24,6 +24,7 @@ type facts struct {
 	scores     scores
 	proofs     scores // how many proofs spoke, by speaker
 	stated     scores // those of them that stand in the header
+	said       []said // what sentences say
 	evidence   []Evidence
 }
 
@@ -82,14 +83,15 @@ func (f *facts) topic() int {
 }
 
 // gather collects what the header tells.
-func (s *Scanner) gather() facts {
-	f := facts{null: s.nullSender(), media: mediaType(s.header.first("Content-Type"))}
+func (s *Scanner) gather() {
+	f := &s.facts
+	f.null, f.media = s.nullSender(), mediaType(s.header.first("Content-Type"))
 	f.unknown = s.opts.Envelope == nil && !s.header.has("Return-Path")
 	if f.null {
 		f.note("null-sender", "<>")
 	}
-	f.answer = isAnswer(s.header.first("Subject"))
-	s.count(&f, s.hits, nil)
+	f.answer = isAnswer(s.subject())
+	s.count(f, s.hits, nil)
 	f.list = f.class(List) >= 2
 	if f.media == "multipart/report" {
 		f.reportType = strings.ToLower(parameter(s.header.first("Content-Type"), "report-type"))
@@ -102,8 +104,10 @@ func (s *Scanner) gather() facts {
 	}
 	f.stated = f.proofs
 	f.hint = f.judgeHeader(s)
-	return f
 }
+
+// subject returns the subject, decoded.
+func (s *Scanner) subject() string { return decodeValue(s.header.first("Subject"), s.charset) }
 
 // nullSender reports whether the message came from the null sender, or from
 // what some MTAs make of it.
@@ -175,17 +179,12 @@ var answerPrefixes = []string{
 
 // judgeHeader says whether the body has to be looked at.
 func (f *facts) judgeHeader(s *Scanner) Hint {
-	for _, r := range s.opts.Headers {
-		for _, v := range s.header.all(r.Header, 20) {
-			if r.Match.MatchString(decodeValue(v, s.charset)) {
-				f.note("rule", r.Header)
-				f.site = r.Class
-				if !r.Class.IsNotification() {
-					return CannotBe
-				}
-				return Maybe
-			}
+	if class, ok := s.siteClass(); ok {
+		f.site = class
+		if !class.IsNotification() {
+			return CannotBe
 		}
+		return Maybe
 	}
 	topic := f.topic()
 	switch {
@@ -195,10 +194,23 @@ func (f *facts) judgeHeader(s *Scanner) Hint {
 		return CannotBe
 	case f.answer && topic < 2 && f.machine() == 0:
 		return CannotBe
-	case topic > 0 || f.machine() >= 2 || f.machine() == 1 && s.header.has("In-Reply-To"):
+	case len(f.said) > 0 || topic > 0 || f.machine() >= 2 || f.machine() == 1 && (s.header.has("In-Reply-To") || f.score(speaksProgram) >= 2):
 		return Maybe
 	}
 	return CannotBe
+}
+
+// siteClass returns what a rule of the site's own says, if there is one.
+func (s *Scanner) siteClass() (c Class, ok bool) {
+	for _, r := range s.opts.Headers {
+		for _, v := range s.header.all(r.Header, 20) {
+			if r.Match.MatchString(decodeValue(v, s.charset)) {
+				s.facts.note("rule", r.Header)
+				return r.Class, true
+			}
+		}
+	}
+	return "", false
 }
 
 // dismissed is the result for a message whose header is enough.

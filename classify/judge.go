@@ -12,6 +12,7 @@ type message struct {
 	notice int    // index of the part with the notice, -1 if there is none
 	text   []byte // the notice, folded, without the original
 	raw    []byte // the notice, decoded, without the original
+	shown  []byte // raw without the tags of HTML
 	status deliveryStatus
 	result Result
 }
@@ -81,16 +82,17 @@ func (m *message) readNotice() {
 		return
 	}
 	p := &m.parts[m.notice]
-	text := m.raw[:min(len(m.raw), maxNotice)]
+	m.shown = m.raw[:min(len(m.raw), maxNotice)]
 	if p.media == "text/html" {
-		text = htmlText(m.raw[:min(len(m.raw), 4*maxNotice)])
+		m.shown = htmlText(m.raw[:min(len(m.raw), 4*maxNotice)])
 	}
-	text = toUTF8(p.charset(), text)
+	text := toUTF8(p.charset(), m.shown)
 	text = dropQuoted(text)
 	m.text = fold(nil, text[:min(len(text), maxNotice)])
 	if rules := m.rules.matchers["text"]; rules != nil {
 		m.count(&m.facts, rules.find(nil, m.text), m.counts)
 	}
+	m.readSentences()
 }
 
 // top is how far from its beginning the text of an ordinary sender is believed

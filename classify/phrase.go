@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // phrase is a rule's pattern made ready: folded, and cut at its asterisks.
@@ -13,6 +14,7 @@ type phrase struct {
 	parts [][]byte
 	bol   bool // only at the start of a line
 	eol   bool // only at the end of one
+	eow   bool // only at the end of a word
 }
 
 // How far the parts of a pattern may stand from each other, in folded bytes.
@@ -24,7 +26,7 @@ const minKey = 3
 
 func compile(index int, rule Rule) (phrase, error) {
 	p := phrase{rule: index}
-	if !slices.Contains(speakers, rule.Speaks) {
+	if rule.Weight != weighsNothing && !slices.Contains(speakers, rule.Speaks) {
 		return p, fmt.Errorf("%q: want one of %s", rule.Speaks, strings.Join(speakers, ", "))
 	}
 	text := rule.Pattern
@@ -33,10 +35,16 @@ func compile(index int, rule Rule) (phrase, error) {
 	}
 	text, p.bol = strings.CutPrefix(text, "^")
 	text, p.eol = strings.CutSuffix(text, "$")
+	if rule.Where == inSentence {
+		text, p.eow = strings.CutSuffix(text, "_")
+	}
 	for part := range strings.SplitSeq(text, "*") {
 		if folded := fold(nil, []byte(part)); len(folded) > 0 {
 			p.parts = append(p.parts, bytes.ReplaceAll(folded, []byte("\n"), []byte(" ")))
 		}
+	}
+	if p.eow && len(p.parts) == 1 && len(p.parts[0]) == minKey-1 {
+		p.parts[0], p.eow = append(p.parts[0], ' '), false
 	}
 	if len(p.parts) == 0 || len(p.parts[0]) < minKey {
 		return p, fmt.Errorf("pattern %q: want %d bytes or more before the first asterisk", rule.Pattern, minKey)
@@ -90,8 +98,7 @@ func (m *matcher) find(hits []hit, text []byte) []hit {
 		return hits
 	}
 	for i := 0; i+minKey <= len(text); i++ {
-		pair := uint(text[i])<<8 | uint(text[i+1])
-		if m.filter[pair/64]&(1<<(pair%64)) == 0 || !startsWord(text, i) {
+		if !m.mayBegin(text, i) || !startsWord(text, i) {
 			continue
 		}
 		for _, p := range m.index[[minKey]byte(text[i:])] {
@@ -108,8 +115,7 @@ func (m *matcher) find(hits []hit, text []byte) []hit {
 // has reports whether text, which is folded, holds one of m's phrases.
 func (m *matcher) has(text []byte) bool {
 	for i := 0; i+minKey <= len(text); i++ {
-		pair := uint(text[i])<<8 | uint(text[i+1])
-		if m.filter[pair/64]&(1<<(pair%64)) == 0 || !startsWord(text, i) {
+		if !m.mayBegin(text, i) || !startsWord(text, i) {
 			continue
 		}
 		for _, p := range m.index[[minKey]byte(text[i:])] {
@@ -119,6 +125,12 @@ func (m *matcher) has(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// mayBegin reports whether a phrase begins with the two bytes at i.
+func (m *matcher) mayBegin(text []byte, i int) bool {
+	pair := uint(text[i])<<8 | uint(text[i+1])
+	return m.filter[pair/64]&(1<<(pair%64)) != 0
 }
 
 func containsRule(hits []hit, rule int) bool {
@@ -148,10 +160,15 @@ func (p phrase) match(text []byte, i int) int {
 		}
 		end = matchWithin(text[:min(len(text), end+reach+len(part))], end, part)
 	}
-	if end >= 0 && p.eol && end < len(text) && text[end] != '\n' {
+	if end >= 0 && end < len(text) && (p.eol && text[end] != '\n' || p.eow && isLetterOrMore(text[end])) {
 		return -1
 	}
 	return end
+}
+
+// isLetterOrMore reports whether c is part of a word.
+func isLetterOrMore(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c >= utf8.RuneSelf
 }
 
 // matchAt returns where part ends if text holds it at i, or -1. A line may have

@@ -21,17 +21,26 @@ type Rule struct {
 	// it says so), "goods" (what came back or was received is no mail),
 	// "separator" (the original follows).
 	Speaks string
-	// Weight is how much: 1 hint, 2 sign, 4 proof.
+	// Weight is how much: 1 hint, 2 sign, 4 proof; 0 word, see below.
 	Weight int
-	// Where is the name of a header field, or "text": the notice itself,
-	// without the original.
+	// Where is the name of a header field; or "text": the notice itself,
+	// without the original; or "field": the names of fields that begin with
+	// X-; or "sentence": any sentence of subject and notice. A field
+	// return-path is the envelope's sender where there is one.
 	Where string
 	// Pattern is text that has to be there. Case, accents and the breaking
 	// of lines do not count; "^" at its start and "$" at its end stand for
 	// those of a line (in header fields: of the value), "*" for any text in
 	// between. "*" alone: the field is there.
+	//
+	// In sentences it is what the sentence has to mean: ideas, all of which
+	// must be in it, or must not after a "!". Rows of the weight "word" say
+	// what words an idea has: Speaks names it, Pattern is a beginning of
+	// words, and all of a word where it ends with "_". The idea "number" is
+	// any digit, "reach" an address or a telephone number.
 	Pattern string
-	// Software is whose words these are: a program, a service, a language.
+	// Software is whose words these are: a program, a service, a language;
+	// or what a sentence says, as "received".
 	Software string
 }
 
@@ -54,13 +63,17 @@ var speakers = []string{
 // proof is the weight from which on a row is enough where others are doubtful.
 const proof = 4
 
-var weights = map[string]int{"hint": 1, "sign": 2, "proof": proof}
+// weighsNothing is the weight of rows that only say what a word means.
+const weighsNothing = 0
+
+var weights = map[string]int{"word": weighsNothing, "hint": 1, "sign": 2, "proof": proof}
 
 // Rules are tables made ready to be compared with messages. They are safe for
 // concurrent use.
 type Rules struct {
-	rules    []Rule
-	matchers map[string]*matcher // by Where
+	rules     []Rule
+	matchers  map[string]*matcher // by Where
+	sentences *sentences
 }
 
 //go:embed rules/*.tsv
@@ -97,7 +110,8 @@ func readTables(folder fs.FS) (*Rules, error) {
 }
 
 // ParseRules reads a table: a row a line, its five columns (speaks, weight,
-// where, pattern, software) separated by tabs, any number of them. Empty lines
+// where, pattern, software) separated by tabs, any number of them. Several
+// patterns may share a line, with " | " between them: each is a row. Empty lines
 // and lines that begin with # are comments.
 func ParseRules(r io.Reader) ([]Rule, error) {
 	var rules []Rule
@@ -113,13 +127,15 @@ func ParseRules(r io.Reader) ([]Rule, error) {
 		}
 		weight, ok := weights[columns[1]]
 		if !ok {
-			return nil, fmt.Errorf("line %d: weight %q, want hint, sign or proof", n, columns[1])
+			return nil, fmt.Errorf("line %d: weight %q, want hint, sign, proof or word", n, columns[1])
 		}
-		rule := Rule{columns[0], weight, columns[2], columns[3], columns[4]}
-		if _, err := compile(0, rule); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+		for pattern := range strings.SplitSeq(columns[3], " | ") {
+			rule := Rule{columns[0], weight, columns[2], pattern, columns[4]}
+			if _, err := compile(0, rule); err != nil {
+				return nil, fmt.Errorf("line %d: %w", n, err)
+			}
+			rules = append(rules, rule)
 		}
-		rules = append(rules, rule)
 	}
 	return rules, lines.Err()
 }
@@ -131,7 +147,14 @@ func NewRules(list []Rule) (*Rules, error) {
 	for _, name := range codeFields {
 		r.matchers[name] = &matcher{}
 	}
+	var err error
+	if r.sentences, err = newSentences(r.rules); err != nil {
+		return nil, err
+	}
 	for i, rule := range r.rules {
+		if rule.Where == inSentence {
+			continue
+		}
 		p, err := compile(i, rule)
 		if err != nil {
 			return nil, err

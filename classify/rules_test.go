@@ -18,6 +18,9 @@ func TestTables(t *testing.T) {
 	languages := map[string]map[string]bool{}
 	for _, r := range rows {
 		key := strings.ToLower(r.Speaks + "\t" + r.Where + "\t" + r.Pattern)
+		if r.Weight == 0 {
+			key += "\t" + r.Software // a word may be one in several languages
+		}
 		if seen[key] {
 			t.Errorf("twice: %s", key)
 		}
@@ -50,9 +53,10 @@ func TestTables(t *testing.T) {
 func TestParseRulesRefuses(t *testing.T) {
 	tests := []struct{ line, want string }{
 		{"bounce\tproof\tsubject\t^failed", "line 1: 4 columns, want 5: speaks, weight, where, pattern, software"},
-		{"bounce\tsure\tsubject\t^failed\tx", `line 1: weight "sure", want hint, sign or proof`},
+		{"bounce\tsure\tsubject\t^failed\tx", `line 1: weight "sure", want hint, sign, proof or word`},
 		{"boing\tproof\tsubject\t^failed\tx", `line 1: "boing": want one of bounce, auto-reply`},
 		{"# comment\n\nbounce\tproof\tsubject\tab*cdef\tx", `line 3: pattern "ab*cdef": want 3 bytes or more before the first asterisk`},
+		{"mail\tword\tsentence\tmessage | no\tEnglish", `line 1: pattern "no": want 3 bytes or more before the first asterisk`},
 	}
 	for _, tt := range tests {
 		if _, err := classify.ParseRules(strings.NewReader(tt.line)); err == nil || !strings.HasPrefix(err.Error(), tt.want) {

@@ -41,7 +41,7 @@ type Scanner struct {
 	kept    [32]field
 	hits    []hit
 	folded  []byte // scratch of EndOfHeaders
-	utf8    []byte // scratch of decoded
+	utf8    []byte // scratch of decoded and fieldName
 	charset string
 	facts   facts
 	ended   bool
@@ -56,7 +56,7 @@ func New(opts Options) *Scanner {
 	if opts.Rules == nil {
 		opts.Rules = DefaultRules()
 	}
-	s := &Scanner{opts: opts, rules: opts.Rules}
+	s := &Scanner{opts: opts, rules: opts.Rules, utf8: make([]byte, 0, 512)}
 	s.header = s.kept[:0]
 	return s
 }
@@ -72,6 +72,7 @@ var codeFields = []string{
 // Header takes a field of the message's header: its name, and its value as it
 // came, that is maybe with a leading blank and folded with LF or CRLF.
 func (s *Scanner) Header(name, value string) {
+	s.fieldName(name)
 	if len(s.header) >= maxFields || s.rules.matcher(name) == nil && !s.wanted(name) {
 		return
 	}
@@ -79,6 +80,16 @@ func (s *Scanner) Header(name, value string) {
 		value = strings.Clone(value[:maxFieldValue])
 	}
 	s.header = append(s.header, field{name, value})
+}
+
+// fieldName compares the name of a field of somebody's own with the rules.
+func (s *Scanner) fieldName(name string) {
+	m := s.rules.matchers["field"]
+	if m == nil || len(name) < 3 || len(name) > 80 || name[0]|0x20 != 'x' || name[1] != '-' || len(s.hits) >= maxHits {
+		return
+	}
+	s.utf8 = lowerASCII(s.utf8[:0], name)
+	s.hits = m.find(s.hits, s.utf8)
 }
 
 // wanted reports whether one of the site's own rules is about the field.
@@ -94,19 +105,35 @@ func (s *Scanner) EndOfHeaders() Hint {
 	}
 	s.ended = true
 	s.charset = parameter(s.header.first("Content-Type"), "charset")
-	s.folded, s.utf8 = make([]byte, 0, 512), make([]byte, 0, 512)
+	s.folded = make([]byte, 0, 512)
 	for _, f := range s.header {
-		if m := s.rules.matcher(f.name); m != nil && !m.empty() {
-			s.folded = fold(s.folded[:0], s.decoded(f.value))
+		if m := s.rules.matcher(f.name); m != nil && !m.empty() && (s.opts.Envelope == nil || !strings.EqualFold(f.name, returnPath)) {
+			value := f.value
+			if strings.EqualFold(f.name, returnPath) {
+				value = strings.Trim(value, "<> \t")
+			}
+			s.fold(value)
 			if strings.EqualFold(f.name, "Subject") {
 				markTag(s.folded)
+				if !isAnswer(s.subject()) { // an answer's subject is the original's
+					s.hear("subject", s.folded)
+				}
 			}
 			s.hits = m.find(s.hits, s.folded)
 		}
 	}
-	s.facts = s.gather()
+	if m := s.rules.matchers[returnPath]; m != nil && s.opts.Envelope != nil {
+		s.fold(s.opts.Envelope.Sender)
+		s.hits = m.find(s.hits, s.folded)
+	}
+	s.gather()
 	return s.facts.hint
 }
+
+const returnPath = "return-path"
+
+// fold makes a header value ready to be compared, in s.folded.
+func (s *Scanner) fold(value string) { s.folded = fold(s.folded[:0], s.decoded(value)) }
 
 // markTag ends a line behind the tag that a subject begins with, as in "[SPAM]"
 // or "***SPAM***": what follows is a beginning too. subject is folded.

@@ -23,7 +23,7 @@ type testCase struct {
 // cases are all there are; matrix.txt says what each of them shows.
 func cases() []testCase {
 	var all []testCase
-	for _, some := range [][]testCase{outboundCases(), inboundCases(), refusalCases(), recipientCases(), graceCases(), originCases(), foreignCases(), recordCases(), reasonCases(), memoCases(), listCases(), listFaultCases(), listLoadCases(), classCases(), eximCases(), lifeCases(), trafficCases(), sitesCases(), floodCases(), surgeCases(), floodRateCases(), ipv6Cases(), reportCases(), pageCases()} {
+	for _, some := range [][]testCase{outboundCases(), inboundCases(), refusalCases(), recipientCases(), graceCases(), originCases(), foreignCases(), recordCases(), reasonCases(), memoCases(), listCases(), listFaultCases(), listLoadCases(), classCases(), eximCases(), lifeCases(), trafficCases(), sitesCases(), floodCases(), surgeCases(), floodRateCases(), ipv6Cases(), rowCases(), signCostCases(), reportCases(), pageCases()} {
 		all = append(all, some...)
 	}
 	return all

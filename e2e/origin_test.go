@@ -114,6 +114,9 @@ func originLedger(d *desk) {
 	}
 	d.wantMarked(client, "", alice, d.outOfOffice("In-Reply-To: <"+sent.id+">\r\n"), "accept", "origin-proven", "ledger")
 	d.wantMarked(client, "", alice, d.bounce(), "mark", "tag-missing", "unknown")
+	if n, err := d.daemon.Metric(`backscatter_origin_total{evidence="ledger"}`); err != nil || n != 2 {
+		d.Errorf("backscatter_origin_total: %v of ledger, %v", n, err)
+	}
 }
 
 // outOfOffice is a vacation reply with further header fields.

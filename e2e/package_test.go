@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,6 +120,9 @@ func (i *installation) install() {
 	if i.there("/etc/systemd/system/sockets.target.wants/backscatter-milter.socket") {
 		i.Error("the socket is enabled: the setting listen would not be used")
 	}
+	if i.there(mailedDigest) {
+		i.Error("the digest is mailed though nobody has asked for it")
+	}
 	for _, path := range []string{
 		"/usr/share/man/man8/backscatter-milter.8.gz", "/usr/share/man/man5/backscatter-milter.toml.5.gz",
 		"/usr/share/bash-completion/completions/backscatter-milter", "/usr/share/zsh/vendor-completions/_backscatter-milter",
@@ -131,7 +135,33 @@ func (i *installation) install() {
 			i.Errorf("no %s", path)
 		}
 	}
+	i.wantLinks()
 	i.want(i.run(installed, "setup", "postfix"), "smtpd_milters = inet:127.0.0.1:8895")
+}
+
+// mailedDigest is there where the timer of the digest is enabled.
+const mailedDigest = "/etc/systemd/system/timers.target.wants/backscatter-milter-report.timer"
+
+// wantLinks wants what is installed to be where the installed texts have it.
+func (i *installation) wantLinks() {
+	i.Helper()
+	folder, links := i.box.Path("/usr/share/doc/backscatter-milter"), 0
+	err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, link := range regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), link[1])); err != nil {
+				i.Errorf("%s: %v", path, err)
+			}
+		}
+		return err
+	})
+	if err != nil || links < 20 {
+		i.Errorf("%d links, %v", links, err)
+	}
 }
 
 // firstMail starts the service as packaged, which makes the keys and lets mail
@@ -224,6 +254,10 @@ func (i *installation) upgrade(d *desk, tagged string) {
 
 // remove leaves configuration and state, and says what is to be done.
 func (i *installation) remove() {
+	i.run("/usr/bin/systemctl", "enable", "backscatter-milter-report.timer")
+	if !i.there(mailedDigest) {
+		i.Error("the timer of the digest cannot be enabled")
+	}
 	i.want(i.dpkg("-r", "backscatter-milter"), "take the milter out", "mail signed in the last ten days", "Leave the lines that take tags off")
 	if i.there(installed) || i.there(unitFile) {
 		i.Error("the program is still there")
@@ -243,8 +277,8 @@ func (i *installation) purge() {
 	if i.read(stateFolder+"/keys.toml") != keys || !i.there(stateFolder+"/state.db") {
 		i.Error("keys or record are not what they were")
 	}
-	for _, name := range []string{"multi-user.target.wants/backscatter-milter.service", "backscatter-milter.service"} {
-		if i.there("/etc/systemd/system/" + name) {
+	for _, name := range []string{"/etc/systemd/system/multi-user.target.wants/backscatter-milter.service", "/etc/systemd/system/backscatter-milter.service", mailedDigest} {
+		if i.there(name) {
 			i.Errorf("systemd still has %s", name)
 		}
 	}

@@ -25,6 +25,7 @@ func recordCases() []testCase {
 		{name: "record-damaged", settings: settings{top: "all_mail_here = true", prepare: damagedStore}, run: recordless("state.db: damaged, or not a store file at all (invalid database): kept as ")},
 		{name: "record-of-others", settings: settings{top: "all_mail_here = true", prepare: foreignStore}, run: recordless("state.db: a database of another program: kept as ")},
 		{name: "record-disk-full", settings: settings{top: "all_mail_here = true", prepare: fullDisk}, run: recordless("state.db: no space left on device")},
+		{name: "record-disk-read-only", settings: settings{top: "all_mail_here = true", prepare: readOnlyDisk}, run: recordReadOnly},
 		{name: "record-disk-fills", settings: settings{prepare: fillingDisk}, run: recordDiskFills},
 	}
 }
@@ -163,6 +164,28 @@ func fullDisk(t *testing.T, state string) {
 	fill(t, state)
 }
 
+// readOnlyDisk has the store of a daemon that was strict, and takes nothing more,
+// as a disk does that has failed.
+func readOnlyDisk(t *testing.T, state string) {
+	disk(t, state, "8m")
+	history{span: 12 * day, alone: true}.write(t, state)
+	for _, name := range []string{"state.db", "keys.toml"} {
+		if err := os.Chown(filepath.Join(state, name), 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// A process that another case is starting may hold a file for a moment.
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		err := unix.Mount("", state, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // fillingDisk has the store of a strict daemon, and room that will be used up.
 func fillingDisk(t *testing.T, state string) {
 	disk(t, state, "8m")
@@ -185,6 +208,29 @@ func recordless(says string) func(*desk) {
 		d.wantMarked(client, "", alice, d.bounceOf(d.forgery()), "mark", "tag-missing", "unknown")
 		d.wantMarked(client, "", alice, d.bounce(), "mark", "tag-missing", "unknown")
 	}
+}
+
+// On a disk that takes nothing the daemon starts, by what is on it: mail flows,
+// what is seen proves, what is not on record is refused as before.
+func recordReadOnly(d *desk) {
+	wantLogged(d, d.daemon, "no control socket: commands do not reach this daemon")
+	wantLogged(d, d.daemon, "state.db: cannot be written")
+	sent := original{from: alice, to: stranger, id: "sent-" + d.token + "@example.com", date: time.Now()}
+	d.send(d.connect(ownClient), alice, stranger, sent.message())
+	d.wantSigned(d.claimFor(stranger))
+	client := d.connect(outsideClient)
+	d.send(client, stranger, alice, d.ordinary(stranger, alice))
+	d.wantNoMark(d.claimFor(alice))
+	d.wantMarked(client, "", alice, d.bounceOf(sent), "accept", "origin-proven", "ledger")
+	d.wantRefused(client, "", alice, d.bounceOf(d.forgery()), "origin-foreign")
+	d.settle()
+	if err := d.daemon.Terminate(); err != nil {
+		d.Fatal(err)
+	}
+	if err := d.daemon.Wait(10 * time.Second); err == nil {
+		d.Error("it stopped as if nothing had been lost")
+	}
+	wantLogged(d, d.daemon, "state.db: cannot be written; what is learned now will be lost at the next stop\n")
 }
 
 // wantLogged waits for a text in a daemon's log.

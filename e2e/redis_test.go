@@ -31,6 +31,7 @@ type hostsCase struct {
 	url     string   // of the store; "": the server's
 	options []string // of the server
 	tables  string
+	prepare func(dir string) error // of a daemon's folder
 	run     func(*hosts)
 }
 
@@ -46,10 +47,20 @@ func hostsCases() []hostsCase {
 		{name: "wrong-password", url: "redis://user:hunter22@192.0.2.79:6379/0", run: wrongPassword},
 		{name: "wrong-type", run: wrongType},
 		{name: "memory-full", run: memoryFull},
+		{name: "emptied", run: emptied},
+		{name: "replica", run: becomesReplica},
 	}
 }
 
 var storeAt = netip.MustParseAddrPort("192.0.2.79:6379")
+
+// fleet are the servers of the cases.
+type fleet struct {
+	*testing.T
+	store *box.Box
+	sites [2]*site
+	keys  string // a key file for both hosts
+}
 
 func runHosts(t *testing.T, results *scoreboard) {
 	const name = "redis"
@@ -57,23 +68,11 @@ func runHosts(t *testing.T, results *scoreboard) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sites := [2]*site{openSite(t, "postfix-a"), openSite(t, "postfix-b")}
-	run := func(c hostsCase, url string, server *redis.Server, t *testing.T) {
-		keys := filepath.Join(t.TempDir(), "keys.toml")
-		if _, err := batv.CreateKeyFile(keys, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		with := settings{top: fmt.Sprintf("store = %q\n", url), tables: c.tables, prepare: func(t *testing.T, state string) {
-			content, err := os.ReadFile(keys)
-			if err == nil {
-				err = os.WriteFile(filepath.Join(state, "keys.toml"), content, 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}}
-		c.run(&hosts{T: t, a: sites[0].openDesk(t, with), b: sites[1].openDesk(t, with), server: server})
+	keys := filepath.Join(t.TempDir(), "keys.toml")
+	if _, err := batv.CreateKeyFile(keys, time.Now()); err != nil {
+		t.Fatal(err)
 	}
+	f := &fleet{t, storeBox, [2]*site{openSite(t, "postfix-a"), openSite(t, "postfix-b")}, keys}
 	for _, c := range hostsCases() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Cleanup(func() { results.record(matrix.Cell{MTA: name, Case: c.name}, t) })
@@ -86,20 +85,32 @@ func runHosts(t *testing.T, results *scoreboard) {
 			if url == "" {
 				url = server.URL()
 			}
-			run(c, url, server, t)
+			f.run(t, c, url, server)
 		})
 	}
-	t.Run("cluster", func(t *testing.T) {
-		t.Cleanup(func() { results.record(matrix.Cell{MTA: name, Case: "cluster"}, t) })
-		servers, url, err := redis.StartCluster(storeBox, netip.AddrPortFrom(storeAt.Addr(), 7001))
-		for _, s := range servers {
-			t.Cleanup(s.Kill)
+	for _, c := range f.others() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Cleanup(func() { results.record(matrix.Cell{MTA: name, Case: c.name}, t) })
+			c.run(t)
+		})
+	}
+}
+
+// run runs a case with two hosts.
+func (f *fleet) run(t *testing.T, c hostsCase, url string, server *redis.Server) {
+	with := settings{top: fmt.Sprintf("store = %q\n", url), tables: c.tables, prepare: func(t *testing.T, state string) {
+		content, err := os.ReadFile(f.keys)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(state, "keys.toml"), content, 0o600)
+		}
+		if err == nil && c.prepare != nil {
+			err = c.prepare(filepath.Dir(state))
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		run(hostsCase{tables: sharedFlood, run: inCluster}, url, nil, t)
-	})
+	}}
+	c.run(&hosts{T: t, a: f.sites[0].openDesk(t, with), b: f.sites[1].openDesk(t, with), server: server})
 }
 
 // wantStatus waits until both daemons' status has a text.
@@ -328,9 +339,4 @@ func memoryFull(h *hosts) {
 	}
 	h.together()
 	h.b.proven(h.a.sends("after"))
-}
-
-func inCluster(h *hosts) {
-	provenOnTheOther(h)
-	oneFlood(h)
 }

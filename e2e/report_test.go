@@ -60,7 +60,9 @@ func reportMailed(d *desk) {
 	}
 }
 
-// sendmail is a program that runs the server's sendmail(1) in its box.
+// sendmail is a program that runs the server's sendmail(1) in its box, as closely
+// held as by the unit of the digest: without capabilities, though root may come
+// by those that are needed to go there.
 func (d *desk) sendmail() string {
 	d.Helper()
 	dir, err := box.TempDir("sendmail")
@@ -69,7 +71,10 @@ func (d *desk) sendmail() string {
 	}
 	path := filepath.Join(dir, "sendmail")
 	cmd := d.mta.Submission("alice")
-	script := fmt.Sprintf("#!/bin/sh\nexec chroot --userspec=alice:alice %s %s \"$@\"\n", cmd.SysProcAttr.Chroot, cmd.Path)
+	script := fmt.Sprintf(`#!/bin/sh
+umask 0077
+exec setpriv --bounding-set=-all,+sys_chroot,+setuid,+setgid chroot --userspec=alice:alice %s %s "$@"
+`, cmd.SysProcAttr.Chroot, cmd.Path)
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		d.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type site struct {
 // openSite starts a mail server and its sink. The last octet of the server's
 // address tells sites apart.
 func openSite(t *testing.T, name string) *site {
-	number := map[string]byte{"postfix": 25, "sendmail": 26, "postfix-a": 45, "postfix-b": 46}[name]
+	number := map[string]byte{"postfix": 25, "sendmail": 26, "postfix-a": 45, "postfix-b": 46, "sendmail-b": 47}[name]
 	server, _, _ := strings.Cut(name, "-")
 	sinkAt := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 100 + number}), 25)
 	sink, err := smtp.ListenSink(sinkAt, mta.Domain)

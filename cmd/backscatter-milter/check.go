@@ -66,6 +66,8 @@ func (c *checkup) run() error {
 		{"keys", (*checkup).keys},
 		{"listen", (*checkup).listen},
 		{"admin", (*checkup).admin},
+		{"DKIM keys", (*checkup).dkimKeys},
+		{"store", (*checkup).store},
 		{"known", (*checkup).known},
 		{"shared store", (*checkup).sharedStore},
 		{"DNS lists", (*checkup).lists},

@@ -3,8 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/dkim"
+	"github.com/backscatter-milter/backscatter-milter/internal/shared"
+	"github.com/backscatter-milter/backscatter-milter/internal/store"
 )
 
 // known tells what the running daemon has found out, and what keeps it from
@@ -49,6 +57,45 @@ func (c *checkup) decisions() {
 	}
 	if j.Lost > 0 {
 		c.warn("decisions: %d came too fast to be kept and counted; the log has them", j.Lost)
+	}
+}
+
+// store looks whether the file of records can be opened; while the daemon runs, it
+// is the one who says.
+func (c *checkup) store() {
+	if c.status != nil || shared.Is(c.cfg.Store) {
+		return
+	}
+	path, err := c.site.inState(c.cfg.Store)
+	if err != nil {
+		c.problem(err)
+		return
+	}
+	db, err := store.Open(path, store.Options{ReadOnly: true, Now: time.Now})
+	switch {
+	case errors.Is(err, store.ErrMissing) && filepath.IsAbs(c.cfg.Store) && !isFolder(filepath.Dir(path)):
+		c.problem(fmt.Errorf("store: %s: there is no such folder", filepath.Dir(path)))
+	case errors.Is(err, store.ErrMissing):
+		c.note("store: %s is not there yet, and will be made", path)
+	case err != nil:
+		c.problem(err)
+	default:
+		_ = db.Close() // nothing was written
+	}
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// dkimKeys looks at the keys that files have.
+func (c *checkup) dkimKeys() {
+	keys := c.cfg.Origin.DKIMKeys
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if _, err := dkim.ReadKeys(map[string]string{name: keys[name]}); err != nil {
+			c.problem(err)
+		}
 	}
 }
 

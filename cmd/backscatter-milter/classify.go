@@ -31,25 +31,14 @@ func newClassifyCommand() *cobra.Command {
 			if asJSON {
 				show = printMessageJSON
 			}
-			failed := reportEach(cmd.ErrOrStderr(), err)
-			for _, f := range files {
-				err := f.each(cmd.InOrStdin(), bar, func(path string, r io.Reader) error {
-					result, err := classify.Classify(r, classify.Options{})
-					if err != nil {
-						return err
-					}
-					bar.clear()
-					return show(cmd.OutOrStdout(), path, result)
-				})
+			return eachOf(cmd, files, err, bar, func(path string, r io.Reader) error {
+				result, err := classify.Classify(r, classify.Options{})
 				if err != nil {
-					bar.clear()
-					failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", f.path, err)) || failed
+					return err
 				}
-			}
-			if failed {
-				return errSilent
-			}
-			return nil
+				bar.clear()
+				return printed(show(cmd.OutOrStdout(), path, result))
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")

@@ -19,12 +19,12 @@ func newCompletionCommand() *cobra.Command {
 			"  backscatter-milter completion fish > ~/.config/fish/completions/backscatter-milter.fish\n" +
 			"  backscatter-milter completion zsh > \"${fpath[1]}/_backscatter-milter\"",
 		ValidArgs: shells,
-		Args: usage(func(_ *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || !slices.Contains(shells, args[0]) {
-				return fmt.Errorf("completion for which shell: one of %q", shells)
+				return usageError{fmt.Errorf("completion for which shell: one of %q", shells)}
 			}
 			return nil
-		}),
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root, out := cmd.Root(), cmd.OutOrStdout()
 			switch args[0] {

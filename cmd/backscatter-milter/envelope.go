@@ -20,7 +20,7 @@ type messageEnvelope struct {
 	senderKnown bool
 	recipients  []string
 	judged      string     // verdict header of ours
-	client      netip.Addr // who handed it to our MTA, by the topmost Received
+	client      netip.Addr // who handed it to our MTA, by Received fields
 	received    time.Time  // when; zero where it does not say
 }
 
@@ -60,9 +60,9 @@ func envelopeIn(message []byte) messageEnvelope {
 	return e
 }
 
-// takeReceived reads a Received field (RFC 5321, section 4.4): when the newest was
-// written, and the newest client with a public address, which is not one of our
-// own hops.
+// takeReceived reads a Received field (RFC 5321, section 4.4), the newest of which
+// comes first: when that was written, and who the newest client with a public
+// address is, since hops within the site have others.
 func (e *messageEnvelope) takeReceived(value string) {
 	if i := strings.LastIndexByte(value, ';'); i >= 0 && e.received.IsZero() {
 		if t, err := mail.ParseDate(strings.TrimSpace(value[i+1:])); err == nil {
@@ -72,11 +72,8 @@ func (e *messageEnvelope) takeReceived(value string) {
 	if e.client.IsValid() {
 		return
 	}
-	_, rest, _ := strings.Cut(value, "[")
-	literal, _, _ := strings.Cut(rest, "]")
-	a, err := netip.ParseAddr(strings.TrimPrefix(literal, "IPv6:"))
-	if err == nil && !a.IsLoopback() && !a.IsPrivate() {
-		e.client = a.Unmap()
+	if a := clientIn(value); a.IsGlobalUnicast() && !a.IsPrivate() {
+		e.client = a
 	}
 }
 

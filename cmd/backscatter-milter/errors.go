@@ -16,22 +16,30 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// usage turns what an argument check finds into a usageError.
+// usage checks arguments, and says what is wrong with them.
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
+		if check(cmd, args) == nil {
+			return nil
 		}
-		return nil
+		if len(args) > 0 && cmd.HasSubCommands() {
+			return usageError{fmt.Errorf("unknown command %q", args[0])}
+		}
+		for n, stray := range args {
+			if check(cmd, args[:n]) == nil {
+				return usageError{fmt.Errorf("stray argument %q: want %s", stray, cmd.UseLine())}
+			}
+		}
+		return usageError{fmt.Errorf("missing argument: want %s", cmd.UseLine())}
 	}
 }
 
 // errSilent ends a command with exitProblems when its output has said all.
 var errSilent = errors.New("problems found")
 
-// report prints an error, each of several on a line of its own, and returns
-// the exit code.
-func report(stderr io.Writer, err error) int {
+// report prints the error of a command, each of several on a line of its own, and
+// returns the exit code.
+func report(stderr io.Writer, cmd *cobra.Command, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
@@ -44,7 +52,10 @@ func report(stderr io.Writer, err error) int {
 	}
 	var u usageError
 	if errors.As(err, &u) {
-		fmt.Fprintf(stderr, "hint: see backscatter-milter --help\n")
+		if cmd.Name() == "help" {
+			cmd = cmd.Root()
+		}
+		fmt.Fprintf(stderr, "hint: see %s --help\n", cmd.CommandPath())
 		return exitUsage
 	}
 	return exitProblems

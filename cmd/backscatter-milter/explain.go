@@ -39,8 +39,8 @@ func newExplainCommand(s *site) *cobra.Command {
 			"maildir, a directory of messages, or - for standard input. The running daemon is\n" +
 			"asked, which knows the site; where none runs, its record is looked at.\n\n" +
 			"Without an envelope the null sender is assumed if the message tells no other\n" +
-			"(Return-Path), and the recipients that it tells (Delivered-To, X-Original-To, else\n" +
-			"To). A delivered message has lost its tag: give it with --rcpt, from the log.",
+			"(Return-Path), and the recipients that it tells (X-Original-To, else Delivered-To,\n" +
+			"else To). A delivered message has lost its tag: give it with --rcpt, from the log.",
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: files(),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -69,33 +69,22 @@ func (f *explainFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	files, err := findMessages(paths)
 	bar := newProgress(cmd.ErrOrStderr(), files)
 	defer bar.finish()
-	failed := reportEach(cmd.ErrOrStderr(), err)
-	for _, file := range files {
-		err := file.each(cmd.InOrStdin(), bar, func(path string, r io.Reader) error {
-			message, err := io.ReadAll(io.LimitReader(r, maxExplained))
-			if err != nil {
-				return err
-			}
-			env := envelopeIn(message)
-			x, err := e.explain(cmd.Context(), f.question(client, env, message))
-			if err != nil {
-				return err
-			}
-			bar.clear()
-			if f.asJSON {
-				return writeJSONLine(cmd.OutOrStdout(), x)
-			}
-			return writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x)
-		})
+	return eachOf(cmd, files, err, bar, func(path string, r io.Reader) error {
+		message, err := io.ReadAll(io.LimitReader(r, maxExplained))
 		if err != nil {
-			bar.clear()
-			failed = reportEach(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", file.path, err)) || failed
+			return err
 		}
-	}
-	if failed {
-		return errSilent
-	}
-	return nil
+		env := envelopeIn(message)
+		x, err := e.explain(cmd.Context(), f.question(client, env, message))
+		if err != nil {
+			return err
+		}
+		bar.clear()
+		if f.asJSON {
+			return printed(writeJSONLine(cmd.OutOrStdout(), x))
+		}
+		return printed(writeExplanation(cmd.OutOrStdout(), path, f.assumed(env), x))
+	})
 }
 
 func (f *explainFlags) clientAddress() (netip.Addr, error) {

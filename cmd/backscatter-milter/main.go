@@ -29,10 +29,12 @@ func main() {
 // run is main with its surroundings passed in.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRootCommand()
+	refuseUnknownHelp(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return report(stderr, root.Execute())
+	cmd, err := root.ExecuteC()
+	return report(stderr, cmd, err)
 }
 
 // introduction is shown by --help and opens the manual page.
@@ -85,6 +87,23 @@ func newRootCommand() *cobra.Command {
 	)
 	complete(root, site)
 	return root
+}
+
+// refuseUnknownHelp has "help nope" be a mistake, which by itself prints all there
+// is, and succeeds.
+func refuseUnknownHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "help" {
+			continue
+		}
+		cmd.Args = func(_ *cobra.Command, names []string) error {
+			if _, rest, _ := root.Find(names); len(rest) > 0 {
+				return usageError{fmt.Errorf("unknown command %q", rest[0])}
+			}
+			return nil
+		}
+	}
 }
 
 func newVersionCommand() *cobra.Command {

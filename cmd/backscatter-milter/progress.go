@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -12,13 +14,16 @@ import (
 const progressAfter = time.Second
 
 // progress shows how much has been read, on terminals only, and only once it
-// takes longer than a moment.
+// takes longer than a moment. Those who read and those who print may be two.
 type progress struct {
 	w     io.Writer // nil: no terminal
 	total int64
-	read  int64
 	begun time.Time
-	bar   *progressbar.ProgressBar // nil until it is shown
+
+	mu       sync.Mutex // guards what follows
+	read     int64
+	bar      *progressbar.ProgressBar // nil until it is shown
+	finished bool
 }
 
 // newProgress prepares to show how much of files has been read.
@@ -58,23 +63,23 @@ func (c *countingReader) Read(b []byte) (int, error) {
 }
 
 func (p *progress) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.read += int64(n)
-	if p.w == nil || p.bar == nil && time.Since(p.begun) < progressAfter {
+	if p.w == nil || p.finished || p.bar == nil && time.Since(p.begun) < progressAfter {
 		return
 	}
 	if p.bar == nil {
-		total := p.total
-		if total == 0 {
-			total = -1
-		}
-		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true),
+		p.bar = progressbar.NewOptions64(cmp.Or(p.total, -1), progressbar.OptionSetWriter(p.w), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
 	}
-	_ = p.bar.Set64(min(p.read, max(p.total, 0))) // a bar that cannot be drawn is no failure
+	_ = p.bar.Set64(min(p.read, cmp.Or(p.total, p.read))) // a bar that cannot be drawn is no failure
 }
 
 // clear takes the bar off the screen, so that a line can be printed.
 func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
@@ -82,6 +87,9 @@ func (p *progress) clear() {
 
 // finish takes the bar away for good.
 func (p *progress) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.finished = true
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}

@@ -1,13 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -28,11 +30,12 @@ func newReplayCommand(s *site) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay PATH...",
 		Short: "Tell what would have become of mail that was delivered",
-		Long: "Judge messages as if they came now: a line for each that would have been refused,\n" +
-			"and a table of verdicts. A PATH is a message, an mbox, a maildir, a directory of\n" +
-			"messages, or - for standard input. Each is judged at the time at which it came, by\n" +
-			"what the running daemon knows of the site, or by its record. DNS lists are not\n" +
-			"asked but with --dnsbl, since what they say now they need not have said then.\n\n" +
+		Long: "Judge messages that have been delivered: a line for each that would have been\n" +
+			"refused, and a table of verdicts. A PATH is a message, an mbox, a maildir, a\n" +
+			"directory of messages, or - for standard input. Each is judged as of the time at\n" +
+			"which it came, by the settings of today and by what the running daemon knows of\n" +
+			"the site, or its record. DNS lists are not asked but with --dnsbl, since what they\n" +
+			"say now they need not have said then.\n\n" +
 			"Delivered mail has lost its tag: where X-Backscatter says that it had a valid one,\n" +
 			"that counts; else whether it had one is not known, and what is refused only for\n" +
 			"want of a tag is shown as \"unless tagged\".",
@@ -44,14 +47,13 @@ func newReplayCommand(s *site) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.client, "client", "", "`address` of the client (default that of the topmost Received)")
+	flags.StringVar(&f.client, "client", "", "`address` of the client (default the newest public one in Received fields)")
 	flags.StringVar(&f.from, "from", "", "reverse-`path`, \"\" or <> for the null sender (default Return-Path)")
-	flags.StringArrayVar(&f.to, "rcpt", nil, "recipient `address` (default Delivered-To, X-Original-To, else To)")
+	flags.StringArrayVar(&f.to, "rcpt", nil, "recipient `address` (default X-Original-To, else Delivered-To, else To)")
 	flags.BoolVar(&f.strict, "strict", false, "judge as if every domain were strict, as after the grace")
 	flags.BoolVar(&f.dnsbl, "dnsbl", false, "ask the DNS lists")
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object a message")
 	flags.BoolVar(&f.csv, "csv", false, "print one CSV record a message")
-	cmd.MarkFlagsMutuallyExclusive("json", "csv")
 	return cmd
 }
 
@@ -64,6 +66,7 @@ type replayed struct {
 	verdict  policy.ExplainedVerdict
 	origin   string
 	had      string // what is known of its tag: "tagged", "untagged", "unknown"
+	ours     bool   // a recipient is in a domain of ours
 	judged   bool
 	err      error
 	received time.Time
@@ -89,13 +92,14 @@ const (
 )
 
 func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
+	if f.asJSON && f.csv {
+		return usageError{errors.New("both --json and --csv: want one of them")}
+	}
 	client, err := f.clientAddress()
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	e, err := newExplainer(ctx, s, f.dnsbl)
+	e, err := newExplainer(cmd.Context(), s, f.dnsbl)
 	if err != nil {
 		return err
 	}
@@ -105,6 +109,9 @@ func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	failed := reportEach(cmd.ErrOrStderr(), err)
 	bar := newProgress(cmd.ErrOrStderr(), files)
 	p := replayer{flags: f, explainer: e, client: client, bar: bar, tell: newReplayReport(f, cmd.OutOrStdout(), cmd.ErrOrStderr(), bar)}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err = p.all(ctx, cmd.InOrStdin(), files)
 	bar.finish()
 	if ctx.Err() != nil {
@@ -113,11 +120,29 @@ func (f *replayFlags) run(cmd *cobra.Command, s *site, paths []string) error {
 	if err := p.tell.finish(); err != nil {
 		return err
 	}
+	if hint := p.hint(); hint != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", hint)
+	}
 	if err != nil || failed || p.tell.failed > 0 || ctx.Err() != nil {
 		reportEach(cmd.ErrOrStderr(), err)
 		return errSilent
 	}
 	return nil
+}
+
+// hint tells how to have mail judged of which none came to a domain of ours.
+func (p *replayer) hint() string {
+	switch {
+	case p.tell.messages == 0 || p.tell.ours > 0:
+		return ""
+	case p.tell.addressed == 0:
+		return "no message tells whom it came to, so none was judged: name a recipient with --rcpt"
+	case p.explainer.daemon != nil:
+		return "no domain that a message came to is known to be yours, so none was judged: write\n" +
+			"      domains = [\"example.com\"] into the configuration of the daemon, and reload it"
+	}
+	return "no domain that a message came to is known to be yours, so none was judged: write\n" +
+		"      domains = [\"example.com\"] into a file, and give it with --config"
 }
 
 // replayer judges many messages side by side and tells of them in their order.
@@ -143,12 +168,17 @@ type job struct {
 	done    chan replayed
 }
 
+// all judges the messages of the files, and tells of them, until ctx ends. What
+// is being read then is not waited for: a pipe may stay silent for ever.
 func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile) error {
+	ctx, stop := context.WithCancel(ctx)
 	work, order := make(chan *job), make(chan *job, maxAhead)
 	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
 	for range min(max(2, runtime.GOMAXPROCS(0)), maxReplayers) {
 		workers.Go(func() {
-			for j := range work {
+			for j, ok := receive(ctx, work); ok; j, ok = receive(ctx, work) {
 				j.done <- p.judge(ctx, j)
 			}
 		})
@@ -158,22 +188,49 @@ func (p *replayer) all(ctx context.Context, stdin io.Reader, files []messageFile
 		defer close(work)
 		p.read(ctx, stdin, files, func(j *job) {
 			j.done = make(chan replayed, 1)
-			order <- j
-			work <- j
+			if send(ctx, order, j) {
+				send(ctx, work, j)
+			}
 		})
 	}()
-	var err error
-	for j := range order {
-		switch r := <-j.done; {
-		case err != nil || ctx.Err() != nil: // the rest is only waited for
-		case r.err != nil:
-			p.tell.unread(r.path, r.err)
-		default:
-			err = p.tell.message(r)
+	for j, ok := receive(ctx, order); ok; j, ok = receive(ctx, order) {
+		if err := p.collect(ctx, j); err != nil {
+			return err
 		}
 	}
-	workers.Wait()
-	return err
+	return nil
+}
+
+// collect tells of one message, once it is judged.
+func (p *replayer) collect(ctx context.Context, j *job) error {
+	r, ok := receive(ctx, j.done)
+	switch {
+	case !ok:
+	case r.err != nil:
+		p.tell.unread(r.path, r.err)
+	default:
+		return p.tell.message(r)
+	}
+	return nil
+}
+
+// receive takes a value from a channel, if one comes before ctx ends.
+func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool) {
+	select {
+	case v, ok = <-from:
+	case <-ctx.Done():
+	}
+	return v, ok && ctx.Err() == nil
+}
+
+// send gives a value to a channel, if somebody takes it before ctx ends.
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // read hands on every message of the files, and what cannot be read of them.
@@ -217,33 +274,32 @@ func (p *replayer) judge(ctx context.Context, j *job) replayed {
 		return r
 	}
 	r.sender, r.to, r.class, r.verdict, r.received = q.From, q.To, string(x.Class), x.Verdict, env.received
-	r.had = tagKnown(env.judged, q.To)
+	had, valid := tagKnown(env.judged, q.To)
+	r.had = had
 	for _, rcpt := range x.Recipients {
-		r.judged = r.judged || rcpt.Judged
+		r.ours, r.judged = r.ours || rcpt.Ours, r.judged || rcpt.Judged
 		if r.origin == "" || rcpt.Origin.Evidence != "" {
 			r.origin = string(rcpt.Origin.Evidence)
 		}
 	}
-	if r.judged && r.had == tagWas {
+	if r.judged && valid {
 		r.verdict = policy.ExplainedVerdict{Stage: policy.AtRcpt.String(), Action: "accept", Reason: policy.TagValid, Enforced: true}
 		r.origin = string(policy.OriginTag)
 	}
 	return r
 }
 
-// tagKnown tells what is known of the tag of a delivered message: what our own
-// header says, or the recipient itself where it was never taken off.
-func tagKnown(judged string, to []string) string {
+// tagKnown tells what is known of the tag of a delivered message: by our own
+// header that it was valid, or by a recipient who still bears it, as it is judged
+// by then.
+func tagKnown(judged string, to []string) (had string, valid bool) {
 	switch {
-	case bytes.Contains([]byte(judged), []byte("origin=tag")):
-		return tagWas
+	case strings.Contains(judged, "origin=tag"):
+		return tagWas, true
+	case slices.ContainsFunc(to, isTagged):
+		return tagWas, false
 	case judged != "":
-		return tagWasNot
+		return tagWasNot, false
 	}
-	for _, rcpt := range to {
-		if isTagged(rcpt) {
-			return tagWasNot // the envelope is as it came: it has been judged by it
-		}
-	}
-	return tagUnknown
+	return tagUnknown, false
 }

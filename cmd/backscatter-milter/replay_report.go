@@ -22,6 +22,8 @@ type replayReport struct {
 	csv         *csv.Writer
 	begun       time.Time
 	messages    int
+	addressed   int // that tell, or are told, a recipient
+	ours        int // to a domain of ours
 	judged      int
 	failed      int
 	counts      map[replayKind]int // bounded: classes, reasons and actions are few
@@ -66,6 +68,12 @@ func (t *replayReport) unread(path string, err error) {
 // that would have been refused.
 func (t *replayReport) message(r replayed) error {
 	t.messages++
+	if len(r.to) > 0 {
+		t.addressed++
+	}
+	if r.ours {
+		t.ours++
+	}
 	k := replayKind{class: r.class, action: "not judged"}
 	if r.judged {
 		t.judged++

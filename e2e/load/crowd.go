@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/proc"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
@@ -69,7 +70,7 @@ func (c *crowd) gather(ctx context.Context, s *server) (failed, err error) {
 		return nil, err
 	}
 	time.Sleep(10 * settle)
-	before, err := resident(s.cmd.Process.Pid)
+	before, err := proc.Resident(s.cmd.Process.Pid)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func (c *crowd) gather(ctx context.Context, s *server) (failed, err error) {
 	all.Wait()
 	c.took = max(c.took, time.Since(start))
 	time.Sleep(10 * settle)
-	after, err := resident(s.cmd.Process.Pid)
+	after, err := proc.Resident(s.cmd.Process.Pid)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/proc"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
@@ -191,7 +192,7 @@ func (p *pour) watch(ctx context.Context, span time.Duration) error {
 			return nil
 		case <-tick.C:
 		}
-		kib, err := resident(p.player.server.cmd.Process.Pid)
+		kib, err := proc.Resident(p.player.server.cmd.Process.Pid)
 		if err != nil {
 			return err
 		}

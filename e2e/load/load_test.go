@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/proc"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
@@ -138,24 +139,24 @@ func TestBadFlags(t *testing.T) {
 
 // The process's own account must agree with what it has burnt.
 func TestCPU(t *testing.T) {
-	before, err := cpu(os.Getpid())
+	before, err := proc.CPU(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
 	for time.Since(start) < 100*time.Millisecond {
 	}
-	after, err := cpu(os.Getpid())
+	after, err := proc.CPU(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if used := after - before; used <= 0 || used > 10*time.Second {
 		t.Errorf("used %v in %v", used, time.Since(start))
 	}
-	if kib, err := resident(os.Getpid()); err != nil || kib < 1000 {
+	if kib, err := proc.Resident(os.Getpid()); err != nil || kib < 1000 {
 		t.Errorf("resident: %d KiB, %v", kib, err)
 	}
-	if _, err := cpu(1 << 30); err == nil {
+	if _, err := proc.CPU(1 << 30); err == nil {
 		t.Error("a process that does not exist used CPU")
 	}
 }

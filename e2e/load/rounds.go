@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/backscatter-milter/backscatter-milter/e2e/internal/proc"
 	"github.com/backscatter-milter/backscatter-milter/internal/mtatest"
 )
 
@@ -117,7 +118,7 @@ const settle = 30 * time.Millisecond
 
 func (s *side) round(ctx context.Context, o options) error {
 	time.Sleep(settle)
-	before, err := cpu(s.server.cmd.Process.Pid)
+	before, err := proc.CPU(s.server.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (s *side) round(ctx context.Context, o options) error {
 	}
 	took := time.Since(start)
 	time.Sleep(settle)
-	after, err := cpu(s.server.cmd.Process.Pid)
+	after, err := proc.CPU(s.server.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ type daemon struct {
 	control *control.Server
 	mail    []net.Listener
 	pages   net.Listener // nil without admin.listen
-	socket  net.Listener // of control
+	socket  net.Listener // of control; nil where the disk takes none
 
 	reloading sync.Mutex // held by the one reload that is under way
 	inForce   atomic.Pointer[settings]
@@ -223,7 +223,9 @@ func (d *daemon) run(ctx context.Context, hangup <-chan os.Signal) error {
 			}
 		}()
 	}
-	go d.control.Serve(d.socket)
+	if d.socket != nil {
+		go d.control.Serve(d.socket)
+	}
 	log := d.live.Log()
 	for _, l := range d.mail {
 		log.Info("listening", "address", mtaAddress(l.Addr()))

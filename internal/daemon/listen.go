@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
@@ -13,7 +14,8 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/milter"
 )
 
-// listen opens the listeners: those for mail, for the pages, for commands.
+// listen opens the listeners: those for mail, for the pages, for commands. Without
+// the last it goes on where the disk takes no socket.
 func (d *daemon) listen(start Loaded) (err error) {
 	if d.mail, err = milter.Listen(start.Config); err != nil {
 		return err
@@ -22,7 +24,21 @@ func (d *daemon) listen(start Loaded) (err error) {
 		return fmt.Errorf("admin: %w", err)
 	}
 	d.socket, err = listenControl(start.Control)
+	if diskFailed(err) {
+		d.live.Log().Error("no control socket: commands do not reach this daemon", "error", err)
+		return nil
+	}
 	return err
+}
+
+// diskFailed reports whether an error is the disk's, not a mistake: mail goes on.
+func diskFailed(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // listenControl opens the control socket, making the folder it is in.

@@ -191,15 +191,16 @@ func (f *Flood) take(k *key, l *limits, now int64) (n, recent int) {
 	if k.sum == 0 {
 		return 0, 0
 	}
-	f.outbox.count(k.kind, k.sum, -1)
 	if limit.quarter > 0 {
 		n = w.counts.take(k.sum, now, limit.quarter)
 	}
 	if w.recent == w.counts {
-		return n, n
-	}
-	if limit.recent > 0 {
+		recent = n
+	} else if limit.recent > 0 {
 		recent = w.recent.take(k.sum, now, limit.recent)
+	}
+	if max(n, recent) > 0 {
+		f.outbox.count(k.kind, k.sum, -1)
 	}
 	return n, recent
 }

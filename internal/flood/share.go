@@ -122,9 +122,10 @@ func (f *Flood) Secret() [16]byte { return *f.secret.Load() }
 // News gives what has come since it was last called.
 func (f *Flood) News() News {
 	f.outbox.mu.Lock()
-	counts, n := f.outbox.counts, News{Blocks: f.outbox.blocks, Lost: f.outbox.lost}
-	if len(counts) > 0 {
-		f.outbox.counts = make(map[counted]int32, len(counts))
+	n := News{Blocks: f.outbox.blocks, Lost: f.outbox.lost}
+	var counts map[counted]int32
+	if len(f.outbox.counts) > 0 { // else it goes on to be written to
+		counts, f.outbox.counts = f.outbox.counts, make(map[counted]int32, len(f.outbox.counts))
 	}
 	f.outbox.blocks, f.outbox.lost = nil, 0
 	f.outbox.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,12 @@ import (
 // Gone is after how long a host of which nothing is heard is taken to be
 // switched off for good. What it did in that time is not known: a gap.
 const Gone = day
+
+const (
+	maxPeers  = 64
+	maxOutbox = 4 * MaxDomains // records that wait to be told
+	maxRecord = 32 << 10       // octets of a record of another host; ours are far smaller
+)
 
 // sharing is what is known of other hosts of the site. Each host keeps its own
 // record; what is asked is answered from all of them together.
@@ -22,6 +29,7 @@ type sharing struct {
 	peers  map[string]*peer
 	others map[string]*domain // that only other hosts know; what is kept here is strict alone
 	outbox map[string][]byte  // records that other hosts have not been told; nil: removed
+	untold bool               // there was no room for some
 }
 
 // peer is the record of another host.
@@ -36,8 +44,8 @@ type peer struct {
 // PeerState says until when another host has been heard of.
 type PeerState struct {
 	ID    string
-	Name  string // for people
-	Heard time.Time
+	Name  string    // for people
+	Heard time.Time // zero: it is there, but what it says cannot be relied on
 }
 
 // heard reports whether nothing is missing of what other hosts did.
@@ -54,28 +62,35 @@ func (g *Grace) Share() {
 }
 
 func (g *Grace) tell(name string, value []byte) {
-	if g.sharing.on {
-		g.sharing.outbox[name] = value
+	if !g.sharing.on {
+		return
 	}
+	if _, waits := g.sharing.outbox[name]; !waits && len(g.sharing.outbox) >= maxOutbox {
+		g.sharing.untold = true
+		return
+	}
+	g.sharing.outbox[name] = value
 }
 
 // Changed gives the records that have changed since it was last called; nil: it
-// is no more.
-func (g *Grace) Changed() map[string][]byte {
+// is no more. all is false where there were more than it keeps: then the others
+// have to be given all Records.
+func (g *Grace) Changed() (records map[string][]byte, all bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	changed := g.sharing.outbox
-	if len(changed) > 0 {
-		g.sharing.outbox = map[string][]byte{}
+	all = !g.sharing.untold
+	g.sharing.untold = false
+	if len(g.sharing.outbox) > 0 { // else it goes on to be written to
+		records, g.sharing.outbox = g.sharing.outbox, map[string][]byte{}
 	}
-	return changed
+	return records, all
 }
 
 // Records gives all records of this host.
 func (g *Grace) Records() map[string][]byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	kept := g.sharing.outbox
+	kept, untold := g.sharing.outbox, g.sharing.untold
 	g.sharing.outbox = map[string][]byte{}
 	store := g.store
 	g.store = nil
@@ -88,7 +103,7 @@ func (g *Grace) Records() map[string][]byte {
 	}
 	g.store = store
 	all := g.sharing.outbox
-	g.sharing.outbox = kept
+	g.sharing.outbox, g.sharing.untold = kept, untold
 	return all
 }
 
@@ -105,20 +120,22 @@ func (g *Grace) MergeRecord(host, name string, value []byte, now time.Time) bool
 	}
 	domain, isDomain := strings.CutPrefix(name, domainKey)
 	delete(p.domains, domain)
-	if id, ok := parseKeyID(strings.TrimPrefix(name, keyKey)); ok {
-		delete(p.keys, id)
-	}
+	id, isKey := parseKeyID(strings.TrimPrefix(name, keyKey))
+	delete(p.keys, id)
 	before := p.beat
 	if name == beatKey {
 		p.beat = beatRecord{} // what the new one does not say is so no more
 	}
-	ok := value == nil || take(name, value, &p.beat, p.domains, p.keys)
+	ok := value == nil || sized(name, value) && take(name, value, &p.beat, p.domains, p.keys) && len(p.beat.Gaps) <= maxGaps
 	if !ok {
 		g.counts.Unreadable++
-		p.beat.Begun = now
+		p.beat.Begun, p.beat.Gaps = now, p.beat.Gaps[:min(len(p.beat.Gaps), maxGaps)]
 	}
 	if d := p.domains[domain]; d != nil {
 		d.clip(now)
+	}
+	if k := p.keys[id]; isKey && k != nil {
+		clip(now, &k.First, &k.Last, &k.Proven)
 	}
 	switch {
 	case isDomain:
@@ -132,7 +149,10 @@ func (g *Grace) MergeRecord(host, name string, value []byte, now time.Time) bool
 	return ok
 }
 
-const maxPeers = 64
+// sized reports whether a record is of a size that ours have.
+func sized(name string, value []byte) bool {
+	return len(name) <= len(domainKey)+maxName && len(value) <= maxRecord
+}
 
 func (s *sharing) peer(id string) *peer {
 	p := s.peers[id]
@@ -146,13 +166,28 @@ func (s *sharing) peer(id string) *peer {
 // noteOther keeps account of domains that only other hosts know.
 func (g *Grace) noteOther(name string) {
 	d := g.known(name)
-	if d == nil && len(g.sharing.others) < MaxDomains {
+	switch {
+	case g.domains[name] == nil && !g.sharing.knows(name):
+		delete(g.sharing.others, name)
+		return
+	case d == nil && len(g.sharing.others) >= MaxDomains:
+		g.counts.NotLearned++
+		return
+	case d == nil:
 		d = &domain{}
 		g.sharing.others[name] = d
 	}
-	if d != nil {
-		g.judge(name, d)
+	g.judge(name, d)
+}
+
+// knows reports whether any other host knows a domain.
+func (s *sharing) knows(name string) bool {
+	for _, p := range s.peers {
+		if p.domains[name] != nil {
+			return true
+		}
 	}
+	return false
 }
 
 // SetPeers tells which other hosts there are. The records of those that are not
@@ -173,8 +208,9 @@ func (g *Grace) SetPeers(states []PeerState, now time.Time) {
 			silent = "too many hosts" // not all are known
 			continue
 		}
-		changed = changed || p.gone(now) != (now.Sub(state.Heard) > Gone)
+		before := p.gone(now)
 		p.name, p.heard = state.Name, wall(state.Heard)
+		changed = changed || before != p.gone(now)
 		if now.Sub(p.heard) > Hole && !p.gone(now) {
 			silent = cmp.Or(p.name, state.ID)
 		}
@@ -185,13 +221,14 @@ func (g *Grace) SetPeers(states []PeerState, now time.Time) {
 			changed = true
 		}
 	}
+	maps.DeleteFunc(s.others, func(name string, _ *domain) bool { return changed && !s.knows(name) })
 	s.silent = silent
 	if changed {
 		g.judgeAll()
 	}
 }
 
-func (p *peer) gone(now time.Time) bool { return now.Sub(p.heard) > Gone }
+func (p *peer) gone(now time.Time) bool { return !p.heard.IsZero() && now.Sub(p.heard) > Gone }
 
 // known is what this host keeps of a domain, nil if no host knows it.
 func (g *Grace) known(name string) *domain {

@@ -45,11 +45,14 @@ func (k *Site) Share(floods *flood.Flood) *Sharing {
 		URL: u, Host: name, Ledger: k.ledger, Grace: k.grace, Flood: floods, Now: k.now, ID: id, SetID: setID,
 		Lifetime: func() time.Duration { return k.cfg.Load().Origin.Ledger },
 		Report: func(e shared.Event) {
-			if e.Err != nil {
-				k.live.Log().Error(e.Text, "store", u.String(), "error", e.Err)
-				return
+			switch log := k.live.Log().With("store", u.String()); {
+			case e.Err != nil:
+				log.Error(e.Text, "error", e.Err)
+			case e.Warning:
+				log.Warn(e.Text)
+			default:
+				log.Info(e.Text)
 			}
-			k.live.Log().Info(e.Text, "store", u.String())
 		},
 	})
 	ctx, stop := context.WithCancel(context.Background())

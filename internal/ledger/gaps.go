@@ -31,8 +31,19 @@ func (g gaps) holds(t time.Time) bool {
 }
 
 // add puts a gap among the others, together with those that it touches.
-func (g gaps) add(gap Gap) gaps {
-	g = append(g, gap)
+func (g gaps) add(gap Gap) gaps { return append(g, gap).inOrder() }
+
+// apart is what another host tells, in any order, as gaps.
+func apart(told []Gap) gaps {
+	g := slices.DeleteFunc(slices.Clone(told), func(gap Gap) bool { return gap.To.Before(gap.From) })
+	return gaps(g).inOrder()
+}
+
+// inOrder sorts gaps and makes one of those that touch.
+func (g gaps) inOrder() gaps {
+	if len(g) == 0 {
+		return nil
+	}
 	slices.SortStableFunc(g, func(a, b Gap) int { return a.From.Compare(b.From) })
 	merged := g[:1]
 	for _, next := range g[1:] {

@@ -22,10 +22,11 @@ type hashers struct {
 	now    hasher
 	old    []hasher
 	secret []byte // of now
+	before []byte // those of old, one behind the other
 }
 
 func (l *Ledger) setSecrets(secret, old []byte) {
-	h := &hashers{now: newHasher(secret), secret: secret}
+	h := &hashers{now: newHasher(secret), secret: secret, before: old}
 	for s := range slices.Chunk(old, secretOctets) {
 		if len(s) == secretOctets && len(h.old) < maxOldSecrets {
 			h.old = append(h.old, newHasher(s))
@@ -37,8 +38,8 @@ func (l *Ledger) setSecrets(secret, old []byte) {
 // Peer is what another host says of its record, and how much of it is known
 // here.
 type Peer struct {
-	Begun time.Time // what was recorded there before is not known here
-	Gaps  []Gap
+	Begun time.Time            // what was recorded there before is not known here
+	Gaps  []Gap                // in any order
 	First map[string]time.Time // first entries of domains
 	Until time.Time            // what was recorded there until then is known here
 }
@@ -67,8 +68,8 @@ func (s *sharing) covers(t, now time.Time) bool {
 	if !s.on {
 		return true
 	}
-	if !s.known {
-		return false
+	if !s.known || len(s.peers) > 0 && !t.After(s.begun.Add(Skew)) {
+		return false // what left here before it was recorded, another host's domain may have sent
 	}
 	for i := range s.peers {
 		if !s.peers[i].covers(t, now) {
@@ -79,7 +80,7 @@ func (s *sharing) covers(t, now time.Time) bool {
 }
 
 func (p *Peer) covers(t, now time.Time) bool {
-	if !t.After(p.Begun.Add(Skew)) || gaps(p.Gaps).holds(t) {
+	if p.Until.IsZero() || !t.After(p.Begun.Add(Skew)) || gaps(p.Gaps).holds(t) {
 		return false
 	}
 	if t.Before(p.Until.Add(-Skew)) {
@@ -128,15 +129,7 @@ func (l *Ledger) beginning(same bool) time.Time {
 }
 
 func (l *Ledger) replaceSecret(h *hashers, secret []byte) {
-	old := slices.Clone(h.secret)
-	if l.options.Store != nil {
-		_ = l.options.Store.Meta(func(key string, value []byte) error {
-			if key == oldSecretsKey {
-				old = append(old, value...)
-			}
-			return nil
-		})
-	}
+	old := slices.Concat(h.secret, h.before)
 	old = old[:min(len(old), maxOldSecrets*secretOctets)]
 	l.setSecrets(slices.Clone(secret), old)
 	l.work.outbox = nil
@@ -169,7 +162,9 @@ func (l *Ledger) Secret() []byte { return slices.Clone(l.hash.Load().secret) }
 // SetPeers tells of all other hosts of the site that are known.
 func (l *Ledger) SetPeers(peers []Peer) {
 	firsts := map[string]time.Time{}
-	for _, p := range peers {
+	peers = slices.Clone(peers)
+	for i, p := range peers {
+		peers[i].Gaps = apart(p.Gaps)
 		for domain, at := range p.First {
 			if before, ok := firsts[domain]; !ok || at.Before(before) {
 				firsts[domain] = at
@@ -238,7 +233,7 @@ func (l *Ledger) Merge(day int, fps []uint64) {
 		if day > today {
 			day = today
 		}
-		if l.index.days[day] == nil && day < dayOf(now.Add(-l.lifetimeNow())) {
+		if l.index.days[day] == nil && day < dayOf(l.horizon(now)) {
 			return // it would leave at once
 		}
 		for fps := range slices.Chunk(slices.DeleteFunc(fps, func(fp uint64) bool { return !known(fp) }), maxGroup) {
@@ -247,10 +242,15 @@ func (l *Ledger) Merge(day int, fps []uint64) {
 	})
 }
 
-func (l *Ledger) lifetimeNow() time.Duration {
+// horizon is what entries have to be later than: the lifetime, and the days that
+// had to go before it for want of room.
+func (l *Ledger) horizon(now time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.lifetime
+	if lived := now.Add(-l.lifetime); lived.After(l.floor) {
+		return lived
+	}
+	return l.floor
 }
 
 // Days are the days, since 1970-01-01 UTC, of which there are entries, the

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +31,8 @@ type URL struct {
 func Is(setting string) bool { return strings.Contains(setting, "://") }
 
 // ParseURL reads redis://[user:password@]host[:port][,host...][/db] and the same
-// with rediss. Its error does not show the setting, which has a password in it.
+// with rediss. What of user and password is written as in a URL, %40 for @, is
+// decoded (RFC 3986, section 2.1); it need not be. Its error does not show the setting, which has a password in it.
 func ParseURL(setting string) (u URL, err error) {
 	scheme, rest, _ := strings.Cut(setting, "://")
 	if scheme != "redis" && scheme != "rediss" {
@@ -41,6 +44,7 @@ func ParseURL(setting string) (u URL, err error) {
 		if u.user, u.password, ok = strings.Cut(rest[:at], ":"); !ok {
 			u.user, u.password = "", u.user // a password alone
 		}
+		u.user, u.password = decoded(u.user), decoded(u.password)
 		rest = rest[at+1:]
 	}
 	hosts, db, _ := strings.Cut(rest, "/")
@@ -58,6 +62,14 @@ func ParseURL(setting string) (u URL, err error) {
 	return u, nil
 }
 
+// decoded is s without percent-encoding, or as it is where that is none.
+func decoded(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
 // String is the setting without user and password.
 func (u URL) String() string {
 	scheme := "redis"
@@ -71,7 +83,9 @@ func (u URL) String() string {
 	return s
 }
 
-func (u URL) client() redis.UniversalClient {
+// client makes a client, which tells of each connection that it makes to a single
+// host. Of a cluster it makes some to look around.
+func (u URL) client(connected func()) redis.UniversalClient {
 	o := &redis.UniversalOptions{
 		Addrs: u.Hosts, DB: u.DB, Username: u.user, Password: u.password,
 		DialTimeout: Timeout, ReadTimeout: Timeout, WriteTimeout: Timeout, PoolTimeout: Timeout,
@@ -81,6 +95,9 @@ func (u URL) client() redis.UniversalClient {
 	}
 	if u.TLS {
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if connected != nil && len(u.Hosts) == 1 {
+		o.OnConnect = func(context.Context, *redis.Conn) error { connected(); return nil }
 	}
 	return redis.NewUniversalClient(o)
 }
@@ -92,6 +109,12 @@ func Quiet() { redis.SetLogger(silence{}) }
 type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
+
+// late reports whether an operation took longer than Timeout.
+func late(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
+}
 
 // plainly says what an error means for a postmaster.
 func plainly(err error) error {
@@ -107,7 +130,10 @@ func plainly(err error) error {
 			return fmt.Errorf("%s (%w)", meaning, err)
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("it closed the connection (%w)", err)
+	}
+	if late(err) {
 		return fmt.Errorf("it does not answer within %v (%w)", Timeout, err)
 	}
 	return err

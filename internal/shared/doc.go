@@ -19,15 +19,21 @@
 //
 // Each has a time after which it goes by itself.
 //
-// An operation takes 200 ms at most. When one fails the Link is away: it tells
-// and asks nothing for a time that grows to five seconds, and the daemon goes on
-// alone. Nothing is queued meanwhile, for when Redis is back host and store are
-// compared as a whole: each takes in what it lacks and adds what is missing
-// there, whether the store has kept its data, lost some or all.
+// An operation takes 200 ms at most; what is too large for that is asked for in
+// smaller parts. When one fails the Link is away: it tells and asks nothing for a
+// time that grows to five seconds, and the daemon goes on alone. Nothing is
+// queued meanwhile, for when Redis is back host and store are compared as a
+// whole, the latest first, while news go on: each takes in what it lacks and adds
+// what is missing there, whether the store has kept its data, lost some or all.
+// So it is, too, when the secrets are gone that are looked at with each exchange,
+// when a connection has been replaced, and after a sleep of minutes.
 //
 // What is not known must never look like something that did not happen. Of each
 // host it is known until when its news are complete. What came after is neither
-// covered by the ledger nor, if it lasts, strict by grace.
+// covered by the ledger nor, if it lasts, strict by grace; and nothing is, of a
+// host by a clock that cannot be right, of one that could not be read, and of
+// those for which there is no room. An entry that makes no sense is passed over,
+// and its time in doubt.
 //
 // It refuses to be a cache or a database for its users, and to judge: what the
 // records mean is the business of the packages that they belong to.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -31,27 +32,46 @@ const leastMajor, leastMinor = 6, 2
 
 // Inspect looks whether the store can be used, and is set up for it.
 func Inspect(ctx context.Context, u URL) (found []Finding) {
-	client := u.client()
+	client := u.client(nil)
 	defer func() { _ = client.Close() }()
 	add := func(level Level, format string, a ...any) {
 		found = append(found, Finding{level, fmt.Sprintf(format, a...)})
 	}
 	info, err := inform(ctx, client)
-	if err != nil {
+	switch {
+	case err != nil && redis.HasErrorPrefix(err, "NOPERM"):
+		add(Warning, "the user may not ask for INFO, so that its version, memory and eviction policy are not known")
+	case err != nil && errors.Is(err, io.EOF) && !u.TLS:
+		add(Problem, "%v: if it speaks nothing but TLS, the setting has to begin with rediss://", plainly(err))
+		return found
+	case err != nil:
 		add(Problem, "%v", plainly(err))
 		return found
-	}
-	add(Note, "version %s, %s of memory in use", info["redis_version"], info["used_memory_human"])
-	if !recent(info["redis_version"]) {
-		add(Problem, "version %s is too old: %d.%d is needed", info["redis_version"], leastMajor, leastMinor)
+	default:
+		add(Note, "version %s, %s of memory in use", info["redis_version"], info["used_memory_human"])
+		found = append(found, judge(info, len(u.Hosts))...)
 	}
 	if err := tryWrite(ctx, client); err != nil {
 		add(Problem, "it cannot be written: %v", plainly(err))
 	}
+	if err := tryKeys(ctx, client); err != nil {
+		add(Problem, "%v", plainly(err))
+	}
+	return found
+}
+
+// judge says what is wrong with a server by what it says of itself.
+func judge(info map[string]string, hosts int) (found []Finding) {
+	add := func(level Level, format string, a ...any) {
+		found = append(found, Finding{level, fmt.Sprintf(format, a...)})
+	}
+	if !recent(info["redis_version"]) {
+		add(Problem, "version %s is too old: %d.%d is needed", info["redis_version"], leastMajor, leastMinor)
+	}
 	switch cluster := info["cluster_enabled"] == "1"; {
-	case cluster && len(u.Hosts) == 1:
+	case cluster && hosts == 1:
 		add(Problem, "it is part of a cluster: name several of its hosts, with commas between them")
-	case !cluster && len(u.Hosts) > 1:
+	case !cluster && hosts > 1:
 		add(Problem, "several hosts are named, and they are no cluster")
 	}
 	switch policy := info["maxmemory_policy"]; {
@@ -118,4 +138,25 @@ func tryWrite(ctx context.Context, client redis.UniversalClient) error {
 	}
 	const try = prefix + "check"
 	return errors.Join(client.Set(ctx, try, "", Timeout*5).Err(), client.Del(ctx, try).Err())
+}
+
+// tryKeys looks whether the keys that all hosts use are of the types that they
+// have to be, or not there.
+func tryKeys(ctx context.Context, client redis.UniversalClient) error {
+	for key, want := range map[string]string{liveKey: "stream", floodKey: "stream", hostsKey: "hash", siteKey: "string"} {
+		ctx, cancel := context.WithTimeout(ctx, 5*Timeout)
+		is, err := client.Type(ctx, key).Result()
+		cancel()
+		switch {
+		case err != nil:
+			return err
+		case is != want && is != "none":
+			return fmt.Errorf("%s is a %s, and has to be a %s: is the database used by another program?", key, is, want)
+		}
+	}
+	text, err := client.Get(ctx, siteKey).Result()
+	if s, ok := decodeSite(text); err == nil && (!ok || s.Version != version) {
+		return fmt.Errorf("%s holds something else than the secrets of a site, or those of another version", siteKey)
+	}
+	return nil
 }

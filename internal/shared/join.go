@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,7 +20,8 @@ func (l *Link) join(ctx context.Context) error {
 	if err := l.agree(ctx); err != nil {
 		return err
 	}
-	l.batch, l.untold = nil, false // compare finds all that is missing
+	l.redialed.Store(false)
+	l.batch, l.untold, l.self, l.lastTurn = nil, false, false, l.now() // compare finds all that is missing
 	if err := l.findPlace(ctx); err != nil {
 		return err
 	}
@@ -30,15 +32,12 @@ func (l *Link) join(ctx context.Context) error {
 		return err
 	}
 	l.once.Do(func() { close(l.met) }) // the ledger may be large
+	l.lastBeat, l.lastKeep = time.Time{}, time.Time{}
 	if err := l.compare(ctx); err != nil {
 		return err
 	}
-	l.lastBeat, l.lastKeep = time.Time{}, time.Time{}
 	l.joins++
-	if err := l.tell(ctx, false); err != nil {
-		return err
-	}
-	if err := l.listen(ctx); err != nil {
+	if err := l.turn(ctx, all); err != nil {
 		return err
 	}
 	l.conclude()
@@ -48,7 +47,7 @@ func (l *Link) join(ctx context.Context) error {
 // agree finds out the secrets of the site, or sets them.
 func (l *Link) agree(ctx context.Context) error {
 	secret := l.options.Flood.Secret()
-	proposed, err := json.Marshal(site{Version: version, Ledger: l.options.Ledger.Secret(), Flood: secret[:]})
+	proposed, err := encodeSite(l.options.Ledger.Secret(), secret[:])
 	if err != nil {
 		return err
 	}
@@ -60,13 +59,14 @@ func (l *Link) agree(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var s site
-	if json.Unmarshal([]byte(kept.Val()), &s) != nil || len(s.Ledger) != 32 || len(s.Flood) != len(secret) {
+	s, ok := decodeSite(kept.Val())
+	if !ok {
 		return fmt.Errorf("%s holds something else than the secrets of a site: is the database used by another program?", siteKey)
 	}
 	if s.Version != version {
 		return fmt.Errorf("%s is of version %d, and this daemon knows %d", siteKey, s.Version, version)
 	}
+	l.site = kept.Val()
 	l.options.Ledger.Share(s.Ledger)
 	l.options.Grace.Share()
 	if shared := [16]byte(s.Flood); shared != secret || !l.sharesFloods() {
@@ -106,80 +106,12 @@ func (l *Link) findPlace(ctx context.Context) error {
 	return nil
 }
 
-// readHosts reads what all hosts say of themselves.
-func (l *Link) readHosts(ctx context.Context) error {
-	now := l.options.Now()
-	err := l.scan(ctx, hostsKey, func(id, value string) {
-		if id == l.id || l.peers[id] == nil && len(l.peers) >= maxHosts {
-			return
-		}
-		p := l.peers[id]
-		if p == nil {
-			p = &peer{}
-		}
-		if !l.takeHost(p, value) {
-			return
-		}
-		if until := time.UnixMilli(p.record.Until); until.After(p.until) && !until.After(now) {
-			p.until = until
-		}
-		l.peers[id] = p
-	})
-	if err != nil {
-		return err
-	}
-	err = l.do(ctx, func(p redis.Pipeliner) { // of those that the store has lost
-		for id, peer := range l.peers {
-			peer.record.Until = peer.until.UnixMilli()
-			if what, err := json.Marshal(peer.record); err == nil {
-				p.HSetNX(ctx, hostsKey, id, what)
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for id := range l.peers {
-		err := l.scan(ctx, graceHash(id), func(name, record string) {
-			if !l.options.Grace.MergeRecord(id, name, []byte(record), l.options.Now()) {
-				l.damaged("a record in " + graceHash(id))
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	l.concludeGrace()
-	return nil
-}
-
-// takeHost reads what a host says of itself. Where that makes no sense nothing
-// from before now is believed to be known of it.
-func (l *Link) takeHost(p *peer, value string) bool {
-	var r hostRecord
-	if json.Unmarshal([]byte(value), &r) != nil {
-		l.damaged("a host in " + hostsKey)
-		p.record.Begun = l.options.Now()
-		return false
-	}
-	p.record = r
-	return true
-}
-
-func (l *Link) readHost(ctx context.Context, id string, p *peer) error {
-	var value *redis.StringCmd
-	err := l.do(ctx, func(pipe redis.Pipeliner) { value = pipe.HGet(ctx, hostsKey, id) })
-	if err == nil {
-		l.takeHost(p, value.Val())
-	}
-	return err
-}
-
-// scan shows all fields of a hash.
-func (l *Link) scan(ctx context.Context, key string, fn func(field, value string)) error {
+// scan shows all fields of a hash, about so many at once.
+func (l *Link) scan(ctx context.Context, key string, most int, fn func(field, value string)) error {
 	for cursor := uint64(0); ; {
 		var page *redis.ScanCmd
-		if err := l.do(ctx, func(p redis.Pipeliner) { page = p.HScan(ctx, key, cursor, "", 200) }); err != nil {
+		count := int64(l.page(most))
+		if err := l.ask(ctx, func(p redis.Pipeliner) { page = p.HScan(ctx, key, cursor, "", count) }); err != nil {
 			return err
 		}
 		list, next := page.Val()
@@ -194,38 +126,40 @@ func (l *Link) scan(ctx context.Context, key string, fn func(field, value string
 	}
 }
 
-// writeRecords writes all that grace knows here.
+// writeRecords writes all that grace knows here, and takes away what it knew.
 func (l *Link) writeRecords(ctx context.Context) error {
 	l.options.Grace.Changed()
-	all := l.options.Grace.Records()
-	var fields []any
-	for name, record := range all {
-		fields = append(fields, name, record)
-	}
-	if err := l.do(ctx, func(p redis.Pipeliner) { p.Del(ctx, graceHash(l.id)) }); err != nil {
-		return err
-	}
-	for part := range slices.Chunk(fields, 2*200) {
+	records := l.options.Grace.Records()
+	for part := range slices.Chunk(slices.Collect(maps.Keys(records)), pageHash) {
 		err := l.do(ctx, func(p redis.Pipeliner) {
-			p.HSet(ctx, graceHash(l.id), part...)
-			p.Expire(ctx, graceHash(l.id), hostTTL)
-			for pair := range slices.Chunk(part, 2) {
-				l.add(p, liveKey, nameField, pair[0], recordField, pair[1])
+			for _, name := range part {
+				l.tellRecord(ctx, p, name, records[name])
 			}
+			p.Expire(ctx, graceHash(l.id), hostTTL)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	var past []string
+	err := l.scan(ctx, graceHash(l.id), pageHash, func(name, _ string) {
+		if _, present := records[name]; !present {
+			past = append(past, name)
+		}
+	})
+	for part := range slices.Chunk(past, pageHash) {
+		err = errors.Join(err, l.do(ctx, func(p redis.Pipeliner) { p.HDel(ctx, graceHash(l.id), part...) }))
+	}
+	return err
 }
 
-// compare takes in what the store has of each day, and adds what it lacks.
+// compare takes in what the store has of each day, the latest first, and adds
+// what it lacks. News go back and forth meanwhile.
 func (l *Link) compare(ctx context.Context) error {
 	now := l.options.Now()
-	today := dayNumber(now)
-	for day := dayNumber(now.Add(-l.options.Lifetime())); day <= today+1; day++ {
-		delete(l.days, day)
+	first := dayNumber(now.Add(-l.options.Lifetime()))
+	clear(l.days)
+	for day := dayNumber(now) + 1; day >= first; day-- {
 		var there []uint64
 		if err := l.readDay(ctx, day, &there); err != nil {
 			return err
@@ -240,7 +174,7 @@ func (l *Link) compare(ctx context.Context) error {
 			return err
 		}
 	}
-	return ctx.Err()
+	return l.readDue(ctx)
 }
 
 // complete adds fingerprints to the stream of a day, and has the others read it.
@@ -249,24 +183,34 @@ func (l *Link) complete(ctx context.Context, day int, missing []uint64) error {
 		if err := l.do(ctx, func(p redis.Pipeliner) { l.addDay(p, day, group) }); err != nil {
 			return err
 		}
+		if err := l.meanwhile(ctx); err != nil {
+			return err
+		}
 	}
 	if len(missing) == 0 {
-		return nil
+		return l.meanwhile(ctx)
 	}
 	return l.do(ctx, func(p redis.Pipeliner) { l.add(p, liveKey, dayField, day) })
+}
+
+// readDue reads the streams of days of which it was told that there is more.
+func (l *Link) readDue(ctx context.Context) error {
+	for day := range l.due {
+		if err := l.readDay(ctx, day, nil); err != nil {
+			return err
+		}
+		delete(l.due, day)
+	}
+	return nil
 }
 
 // readDay takes in what is new in the stream of a day; all, where it is not nil,
 // gets its fingerprints.
 func (l *Link) readDay(ctx context.Context, day int, all *[]uint64) error {
-	if today := dayNumber(l.options.Now()); day < today-maxDays || day > today+1 {
-		l.damaged("a day far away")
-		return nil
-	}
 	for {
-		at := l.days[day]
+		at, count := l.days[day], l.page(pageDay)
 		var page *redis.XMessageSliceCmd
-		err := l.do(ctx, func(p redis.Pipeliner) { page = p.XRangeN(ctx, dayStream(day), "("+at.String(), "+", pageDay) })
+		err := l.ask(ctx, func(p redis.Pipeliner) { page = p.XRangeN(ctx, dayStream(day), "("+at.String(), "+", int64(count)) })
 		if err != nil {
 			return err
 		}
@@ -275,11 +219,11 @@ func (l *Link) readDay(ctx context.Context, day int, all *[]uint64) error {
 			l.advance(&at, m.ID)
 		}
 		l.days[day] = at
-		if len(page.Val()) < pageDay {
+		if len(page.Val()) < count {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := l.meanwhile(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -290,7 +234,8 @@ func (l *Link) takeGroup(day int, m redis.XMessage, all *[]uint64) {
 	fps, ok := ledger.DecodeGroup([]byte(text(m, groupField)))
 	if !ok {
 		l.damaged("fingerprints in " + dayStream(day))
-		l.doubt(text(m, hostField))
+		start := time.Unix(int64(day)*86400, 0)
+		l.doubt(start, start.Add(24*time.Hour))
 		return
 	}
 	if all != nil {

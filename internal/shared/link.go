@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -25,13 +25,19 @@ const (
 	firstWait = 500 * time.Millisecond
 	longWait  = 5 * time.Second // between attempts while the store is away
 
-	maxHosts   = 64
-	skewLimit  = 2 * time.Minute // between the clocks of two hosts, told of
-	skewBad    = ledger.Skew     // and not believed
-	pageLive   = 200             // entries of a stream read at once
-	pageDay    = 16              // of larger ones
-	groupSize  = 1 << 13         // fingerprints of an entry
-	noticeSize = 16
+	steady = time.Minute // an exchange that lasts so long ends what was wrong
+	quiet  = time.Minute // between reports that the store is away
+
+	maxHosts  = 64
+	skewLimit = 2 * time.Minute // between the clocks of two hosts, told of
+	skewBad   = ledger.Skew     // and not believed
+	pageLive  = 200             // entries of a stream read at once
+	pageDay   = 16              // of larger ones
+	pageHash  = 200             // fields of a hash
+	pageHosts = 4               // of one with large values
+	maxShrink = 8               // how often pages are halved that do not come within Timeout
+	groupSize = 1 << 13         // fingerprints of an entry
+	idOctets  = 16              // of a host's ID, at most
 )
 
 // Options say what a Link shares, and where.
@@ -56,8 +62,9 @@ type Options struct {
 
 // Event is something to be logged.
 type Event struct {
-	Text string
-	Err  error // nil: good news
+	Text    string
+	Err     error // what is wrong; nil: nothing is
+	Warning bool  // without Err: something to look at all the same
 }
 
 // Link shares what one daemon knows.
@@ -72,33 +79,35 @@ type Link struct {
 	mu     sync.Mutex
 	status Status
 
+	redialed atomic.Bool // a connection was lost, and another made
+
 	// What follows belongs to the goroutine of Run.
 	id       string
+	site     string // what hosts have agreed on
 	peers    map[string]*peer
+	crowded  bool // there are more
+	doubts   []ledger.Gap
+	changed  bool // something is to be concluded
 	live     position
 	flood    position
 	days     map[int]position
-	batch    []uint64 // for the day's stream
+	due      map[int]bool // days of which there is more
+	batch    []uint64     // for the day's stream
 	batchDay int
 	untold   bool // something is to be compared as a whole
+	edge     uint64
 	lastBeat time.Time
 	lastKeep time.Time
-	skew     time.Duration // of our clock, against the store's
+	lastTurn time.Time     // of telling and asking
+	skew     time.Duration // of the store's clock, against ours
+	self     bool          // what this run has told has come back: skew is known
+	shrink   int           // how often pages have been halved
 	damage   map[string]bool
-	named    time.Time // since when id is ours
 	joins    int64
-	greet    bool // a host has joined
-}
-
-// peer is another host.
-type peer struct {
-	record hostRecord
-	edge   uint64       // of record
-	doubts []ledger.Gap // in what was read of it
-	until  time.Time    // its news are complete, by its clock but never after ours
-	skew   time.Duration
-	run    string // of its daemon
-	joins  int64
+	greet    bool      // a host has joined
+	unsaid   bool      // the store is away, and nobody has been told
+	said     time.Time // when somebody was
+	saidAway bool      // and not that it is back
 }
 
 // New prepares a Link; Run does the work.
@@ -107,11 +116,11 @@ func New(o Options) *Link {
 		o.Report = func(Event) {}
 	}
 	l := &Link{
-		options: o, client: o.URL.client(), instance: random(), id: o.ID,
+		options: o, instance: random(), id: o.ID,
 		met: make(chan struct{}), done: make(chan struct{}),
-		peers: map[string]*peer{}, days: map[int]position{}, damage: map[string]bool{},
+		peers: map[string]*peer{}, days: map[int]position{}, due: map[int]bool{}, damage: map[string]bool{},
 	}
-	l.named = o.Now()
+	l.client = o.URL.client(func() { l.redialed.Store(true) })
 	o.Ledger.Share(o.Ledger.Secret()) // from now on others count, known or not
 	o.Grace.Share()
 	l.status.URL, l.status.State = o.URL.String(), "connecting"
@@ -128,7 +137,7 @@ func random() string {
 }
 
 func (l *Link) newID() {
-	l.id, l.named = random(), l.options.Now()
+	l.id = random()
 	if l.options.SetID != nil {
 		l.options.SetID(l.id)
 	}
@@ -151,21 +160,47 @@ func (l *Link) Run(ctx context.Context) {
 	for {
 		err := l.guarded(func() error { return l.join(ctx) })
 		l.once.Do(func() { close(l.met) })
-		if err == nil {
+		joined := err == nil
+		if joined {
 			l.back()
-			wait = firstWait
+			begun := l.now()
 			err = l.guarded(func() error { return l.exchange(ctx) })
+			if l.now().Sub(begun) >= steady {
+				wait, l.shrink = firstWait, 0
+			}
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		l.away(err)
+		switch {
+		case errors.Is(err, lost):
+			l.options.Report(Event{Text: "the shared store is told anew what is known here", Err: err})
+		case !errors.Is(err, missed):
+			l.away(err)
+		case joined && wait == firstWait: // for once at once
+			wait *= 2
+			continue
+		}
 		if !sleep(ctx, wait) {
 			return
 		}
 		wait = min(2*wait, longWait)
 	}
 }
+
+// anew ends an exchange for everything to be compared once more, and says why.
+type anew string
+
+func (a anew) Error() string { return string(a) }
+
+const (
+	missed anew = "news may have been missed"
+	lost   anew = "what hosts had told each other is gone, or another site's is in its place"
+)
+
+// now is the time by the clock, not by the machine's, which stands still while
+// it sleeps.
+func (l *Link) now() time.Time { return l.options.Now().Round(0) }
 
 // Done is closed when Run has ended.
 func (l *Link) Done() <-chan struct{} { return l.done }
@@ -196,7 +231,11 @@ func (l *Link) exchange(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		if err := l.round(ctx); err != nil || ctx.Err() != nil {
+		err := l.round(ctx)
+		if ctx.Err() != nil {
+			return l.tell(ctx, farewell)
+		}
+		if err != nil {
 			return err
 		}
 		select {
@@ -206,12 +245,15 @@ func (l *Link) exchange(ctx context.Context) error {
 	}
 }
 
-// round tells and asks once; where ctx has ended it tells for the last time.
+// round tells and asks once.
 func (l *Link) round(ctx context.Context) error {
-	if err := l.tell(ctx, ctx.Err() != nil); err != nil || ctx.Err() != nil {
+	if l.now().Sub(l.lastTurn) > liveKept/2 {
+		return missed // while the machine slept
+	}
+	if err := l.turn(ctx, all); err != nil {
 		return err
 	}
-	if err := l.listen(ctx); err != nil {
+	if err := l.readDue(ctx); err != nil {
 		return err
 	}
 	if l.untold {
@@ -220,10 +262,9 @@ func (l *Link) round(ctx context.Context) error {
 			return err
 		}
 	}
-	if ctx.Err() != nil {
-		return l.tell(ctx, true)
+	if l.changed {
+		l.conclude()
 	}
-	l.conclude()
 	if l.greet {
 		l.greet = false
 		return l.announceBlocks(ctx)
@@ -231,28 +272,41 @@ func (l *Link) round(ctx context.Context) error {
 	return nil
 }
 
-// conclude tells ledger and grace how far the other hosts are known.
-func (l *Link) conclude() {
-	peers := make([]ledger.Peer, 0, len(l.peers))
-	for _, p := range l.peers {
-		gaps := slices.Concat(p.record.Gaps, p.doubts)
-		slices.SortFunc(gaps, func(a, b ledger.Gap) int { return a.To.Compare(b.To) })
-		peers = append(peers, ledger.Peer{Begun: p.record.Begun, Gaps: gaps, First: p.record.First, Until: p.until})
+// turn tells, and takes in what is new.
+func (l *Link) turn(ctx context.Context, what extent) error {
+	if err := l.tell(ctx, what); err != nil {
+		return err
 	}
-	l.options.Ledger.SetPeers(peers)
-	l.concludeGrace()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.status.Hosts = l.hosts()
+	if err := l.listen(ctx); err != nil {
+		return err
+	}
+	if l.redialed.Load() {
+		return missed // it may be another server, or the same with less
+	}
+	l.lastTurn = l.now()
+	return nil
 }
 
-func (l *Link) concludeGrace() {
-	states := make([]grace.PeerState, 0, len(l.peers))
-	for id, p := range l.peers {
-		states = append(states, grace.PeerState{ID: id, Name: p.record.Name, Heard: p.until})
+// meanwhile does the same now and then, while a comparison takes its time.
+func (l *Link) meanwhile(ctx context.Context) error {
+	if since := l.now().Sub(l.lastTurn); since >= 0 && since < tick {
+		return nil
 	}
-	l.options.Grace.SetPeers(states, l.options.Now())
+	return l.turn(ctx, newsOnly)
 }
+
+// ask is do for what may be large: where it takes too long, less is asked for at
+// once the next time.
+func (l *Link) ask(ctx context.Context, fn func(redis.Pipeliner)) error {
+	err := l.do(ctx, fn)
+	if err != nil && late(err) {
+		l.shrink = min(l.shrink+1, maxShrink)
+	}
+	return err
+}
+
+// page is how many are asked for at once, of so many at the most.
+func (l *Link) page(most int) int { return max(most>>l.shrink, 1) }
 
 // damaged notes that something in the store makes no sense; each kind of it is
 // reported once.
@@ -262,13 +316,16 @@ func (l *Link) damaged(what string) {
 	l.mu.Unlock()
 	if !l.damage[what] {
 		l.damage[what] = true
-		l.options.Report(Event{"the shared store holds something that makes no sense, which is passed over", fmt.Errorf("%s", what)})
+		l.options.Report(Event{Text: "the shared store holds something that makes no sense, which is passed over", Err: errors.New(what)})
 	}
 }
 
-// do runs commands in one pipeline, within Timeout. Its error names the first
-// that failed.
+// do runs commands in one pipeline, within Timeout, unless ctx has ended. Its
+// error names the first that failed.
 func (l *Link) do(ctx context.Context, fn func(redis.Pipeliner)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
 	defer cancel()
 	p := l.client.Pipeline()

@@ -2,7 +2,7 @@ package shared
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -17,10 +17,11 @@ import (
 func (l *Link) listen(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var live, floods *redis.XStreamSliceCmd
+		most := l.page(pageLive)
 		read := func(p redis.Pipeliner, key string, from position) *redis.XStreamSliceCmd {
-			return p.XRead(ctx, &redis.XReadArgs{Streams: []string{key, from.String()}, Count: pageLive, Block: -1})
+			return p.XRead(ctx, &redis.XReadArgs{Streams: []string{key, from.String()}, Count: int64(most), Block: -1})
 		}
-		err := l.do(ctx, func(p redis.Pipeliner) {
+		err := l.ask(ctx, func(p redis.Pipeliner) {
 			live, floods = read(p, liveKey, l.live), read(p, floodKey, l.flood)
 		})
 		if err != nil {
@@ -28,19 +29,21 @@ func (l *Link) listen(ctx context.Context) error {
 		}
 		full := false
 		for _, s := range live.Val() {
-			full = full || len(s.Messages) == pageLive
+			full = full || len(s.Messages) == most
 			for _, m := range s.Messages {
-				if err := l.hear(ctx, m); err != nil {
+				l.advance(&l.live, m.ID)
+				if err := l.outlive(m, func() error { return l.hear(ctx, m) }); err != nil {
 					return err
 				}
-				l.advance(&l.live, m.ID)
 			}
 		}
 		for _, s := range floods.Val() {
-			full = full || len(s.Messages) == pageLive
+			full = full || len(s.Messages) == most
 			for _, m := range s.Messages {
-				l.hearFlood(m)
 				l.advance(&l.flood, m.ID)
+				if err := l.outlive(m, func() error { l.hearFlood(m); return nil }); err != nil {
+					return err
+				}
 			}
 		}
 		if !full {
@@ -48,6 +51,18 @@ func (l *Link) listen(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// outlive goes on after a fault over one entry, which would come up again at
+// every attempt.
+func (l *Link) outlive(m redis.XMessage, fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.damaged(fmt.Sprintf("an entry over which this daemon fails: %v", p))
+			l.doubtNews(text(m, hostField))
+		}
+	}()
+	return fn()
 }
 
 func (l *Link) advance(at *position, id string) {
@@ -63,7 +78,7 @@ func (l *Link) hear(ctx context.Context, m redis.XMessage) error {
 		l.hearSelf(m)
 		return nil
 	}
-	if id == "" || len(id) > noticeSize {
+	if id == "" || len(id) > idOctets {
 		l.damaged("an entry of " + liveKey + " without host")
 		return nil
 	}
@@ -73,10 +88,7 @@ func (l *Link) hear(ctx context.Context, m redis.XMessage) error {
 	case text(m, groupField) != "":
 		l.hearGroup(id, m)
 	case text(m, dayField) != "":
-		if day, err := strconv.Atoi(text(m, dayField)); err == nil {
-			return l.readDay(ctx, day, nil)
-		}
-		l.damaged("a day in " + liveKey)
+		l.hearDay(m)
 	case text(m, nameField) != "" && id != l.id:
 		var record []byte
 		if r, ok := m.Values[recordField].(string); ok {
@@ -89,12 +101,22 @@ func (l *Link) hear(ctx context.Context, m redis.XMessage) error {
 	return nil
 }
 
+// hearDay notes that the stream of a day has more.
+func (l *Link) hearDay(m redis.XMessage) {
+	day, err := strconv.Atoi(text(m, dayField))
+	if today := dayNumber(l.options.Now()); err != nil || day < today-maxDays || day > today+1 {
+		l.damaged("a day in " + liveKey)
+		return
+	}
+	l.due[day] = true
+}
+
 func (l *Link) hearGroup(id string, m redis.XMessage) {
 	day, err := strconv.Atoi(text(m, dayField))
 	fps, ok := ledger.DecodeGroup([]byte(text(m, groupField)))
 	if err != nil || !ok {
 		l.damaged("fingerprints in " + liveKey)
-		l.doubt(id)
+		l.doubtNews(id)
 		return
 	}
 	l.merge(day, fps)
@@ -109,93 +131,45 @@ func (l *Link) merge(day int, fps []uint64) {
 
 const maxDoubts = 64
 
-// doubt notes that something which a host has recorded is not known here.
-func (l *Link) doubt(id string) {
-	if p := l.peers[id]; p != nil {
-		now := l.options.Now()
-		p.doubts = append(p.doubts, ledger.Gap{From: p.until, To: now, Why: "what another host recorded could not be read"})
-		if n := len(p.doubts); n > maxDoubts {
-			p.doubts[1].From = p.doubts[0].From
-			p.doubts = slices.Delete(p.doubts, 0, 1)
-		}
+// doubt notes that something which was recorded then is not known here.
+func (l *Link) doubt(from, to time.Time) {
+	l.changed = true
+	g := ledger.Gap{From: from, To: to, Why: "what another host recorded could not be read"}
+	if slices.Contains(l.doubts, g) {
+		return
 	}
+	if len(l.doubts) < maxDoubts {
+		l.doubts = append(l.doubts, g)
+		return
+	}
+	for _, d := range l.doubts { // one for all
+		g.From, g.To = earlier(g.From, d.From), later(g.To, d.To)
+	}
+	l.doubts = append(l.doubts[:0], g)
 }
 
-// hearSelf learns from our own beat how far the store's clock is from ours.
-func (l *Link) hearSelf(m redis.XMessage) {
-	if b, at, ok := parseBeat(m); ok {
-		l.skew = at.Sub(time.UnixMilli(b.Until))
-	}
-}
-
-func parseBeat(m redis.XMessage) (b beat, at time.Time, ok bool) {
-	p, ok := parsePosition(m.ID)
-	s := text(m, beatField)
-	if !ok || s == "" || json.Unmarshal([]byte(s), &b) != nil || b.Until <= 0 {
-		return b, at, false
-	}
-	return b, time.UnixMilli(int64(p.ms)), true
-}
-
-// hearBeat notes that a host is alive.
-func (l *Link) hearBeat(ctx context.Context, id string, m redis.XMessage) error {
-	b, at, ok := parseBeat(m)
-	if !ok {
-		l.damaged("a beat in " + liveKey)
-		return nil
-	}
+// doubtNews doubts what a host has recorded since it was last heard of.
+func (l *Link) doubtNews(id string) {
 	now := l.options.Now()
-	until := time.UnixMilli(b.Until)
-	if id == l.id { // not from this run
-		if until.After(l.named.Add(beatEvery)) {
-			l.twin()
-		}
-		return nil
+	from := now.Add(-liveKept)
+	if p := l.peers[id]; p != nil {
+		from = earlier(from, p.until)
 	}
-	p := l.peers[id]
-	if p == nil {
-		if len(l.peers) >= maxHosts {
-			l.damaged("more hosts than can be")
-			return nil
-		}
-		p = &peer{}
-		l.peers[id] = p
-	}
-	if p.edge != b.Edge {
-		if err := l.readHost(ctx, id, p); err != nil {
-			return err
-		}
-		p.edge = b.Edge
-	}
-	if run := text(m, instanceField); p.run != run || p.joins != b.Join {
-		p.run, p.joins, l.greet = run, b.Join, true
-	}
-	l.compareClocks(p, at.Sub(until))
-	if until.After(now) {
-		until = now
-	}
-	if until.After(p.until) && time.UnixMilli(b.Until).Sub(now) < skewBad {
-		p.until = until
-	}
-	return nil
+	l.doubt(from, now)
 }
 
-// compareClocks tells, once, of a host whose clock differs from ours.
-func (l *Link) compareClocks(p *peer, behind time.Duration) {
-	before := p.skew.Abs() > skewLimit
-	p.skew = l.skew - behind
-	if !before && p.skew.Abs() > skewLimit {
-		l.options.Report(Event{"the clock of host " + strconv.Quote(p.record.Name) + " differs from ours by " + p.skew.Round(time.Second).String() +
-			": what it records is believed later, or not at all", nil})
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
 	}
+	return a
 }
 
-// twin is called when another daemon goes by our name: its state folder, or
-// ours, is a copy.
-func (l *Link) twin() {
-	l.newID()
-	l.untold = true
-	l.options.Report(Event{"another host has a copy of this state folder; this one takes a new identity", nil})
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (l *Link) hearFlood(m redis.XMessage) {
@@ -208,5 +182,24 @@ func (l *Link) hearFlood(m redis.XMessage) {
 		l.damaged("an entry of " + floodKey)
 		return
 	}
+	if late := l.lateness(m); late > floodLate {
+		counts = nil // they would count as events of now
+		blocks = slices.DeleteFunc(blocks, func(b flood.Blocking) bool { return b.Left > 0 && b.Left <= late })
+		for i := range blocks {
+			blocks[i].Left = max(blocks[i].Left-late, 0)
+		}
+	}
 	l.options.Flood.Merge(flood.News{Counts: counts, Blocks: blocks})
+}
+
+// floodLate is how late counts may come.
+const floodLate = 10 * time.Second
+
+// lateness is how long ago an entry was written, zero where that is not known.
+func (l *Link) lateness(m redis.XMessage) time.Duration {
+	p, ok := parsePosition(m.ID)
+	if !ok || !l.self {
+		return 0
+	}
+	return max(l.options.Now().Add(l.skew).Sub(time.UnixMilli(int64(p.ms))), 0)
 }

@@ -2,8 +2,11 @@ package shared
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Status says how the Link is.
@@ -25,7 +28,7 @@ type Status struct {
 // Host is another host of the site.
 type Host struct {
 	ID, Name string
-	Heard    time.Time     // all that it did until then is known
+	Heard    time.Time     // all that it did until then is known; or, of a clock that cannot be right, when it was there
 	Skew     time.Duration // of its clock against ours
 }
 
@@ -39,7 +42,11 @@ func (l *Link) Status() Status {
 func (l *Link) hosts() []Host {
 	list := make([]Host, 0, len(l.peers))
 	for id, p := range l.peers {
-		list = append(list, Host{ID: id, Name: p.record.Name, Heard: p.until, Skew: p.skew})
+		heard := p.until
+		if heard.IsZero() {
+			heard = p.heard
+		}
+		list = append(list, Host{ID: id, Name: p.record.Name, Heard: heard, Skew: p.skew})
 	}
 	slices.SortFunc(list, func(a, b Host) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return list
@@ -48,13 +55,17 @@ func (l *Link) hosts() []Host {
 func (l *Link) back() {
 	l.mu.Lock()
 	before := l.status.State
-	l.status.State, l.status.Since, l.status.Error = "shared", l.options.Now(), nil
+	if before != "shared" {
+		l.status.Since = l.options.Now()
+	}
+	l.status.State, l.status.Error = "shared", nil
 	l.status.Joined++
 	n := len(l.peers)
 	l.mu.Unlock()
-	if before != "shared" {
-		l.options.Report(Event{"the shared store is in use" + others(n), nil})
+	if before == "connecting" || l.saidAway {
+		l.options.Report(Event{Text: "the shared store is in use" + others(n)})
 	}
+	l.unsaid, l.saidAway = false, false
 }
 
 func others(n int) string {
@@ -64,16 +75,22 @@ func others(n int) string {
 	return ""
 }
 
+// away notes that the store cannot be used. It is said once, and of a store that
+// comes and goes not more often than once in a while.
 func (l *Link) away(err error) {
-	l.mu.Lock()
-	before := l.status.State
-	l.status.State, l.status.Error = "away", err
-	if before != "away" {
-		l.status.Since = l.options.Now()
+	if c, ok := l.client.(*redis.ClusterClient); ok {
+		c.ReloadState(context.Background()) // another node may have taken over; by itself it looks seldom
 	}
+	now := l.options.Now()
+	l.mu.Lock()
+	if l.status.State != "away" {
+		l.status.Since, l.unsaid = now, true
+	}
+	l.status.State, l.status.Error = "away", err
 	l.status.Failures++
 	l.mu.Unlock()
-	if before != "away" {
-		l.options.Report(Event{"the shared store is away: this host goes on by itself, and nothing new is strict or foreign that depends on others", err})
+	if l.unsaid && (l.said.IsZero() || now.Sub(l.said) >= quiet || now.Before(l.said)) {
+		l.unsaid, l.said, l.saidAway = false, now, true
+		l.options.Report(Event{Text: "the shared store is away: this host goes on by itself, and nothing new is strict or foreign that depends on others", Err: err})
 	}
 }

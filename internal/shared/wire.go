@@ -32,6 +32,15 @@ type site struct {
 	Flood   []byte `json:"flood"`
 }
 
+func encodeSite(ledger, flood []byte) ([]byte, error) {
+	return json.Marshal(site{Version: version, Ledger: ledger, Flood: flood})
+}
+
+func decodeSite(text string) (s site, ok bool) {
+	err := json.Unmarshal([]byte(text), &s)
+	return s, err == nil && len(s.Ledger) == 32 && len(s.Flood) == 16
+}
+
 // beat says that a host is alive, and that all it recorded until then has been
 // told.
 type beat struct {

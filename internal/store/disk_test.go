@@ -85,7 +85,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 	s.Bucket("b").Put("k", []byte("w"))
 	waitFor(t, "a failure", func() bool { return s.Stats().Failures == 1 })
-	if err := s.Close(); !errors.Is(err, ErrReadOnly) {
+	if err := s.Close(); !errors.Is(err, ErrReadOnly) || errors.Is(err, ErrNotFlushed) {
 		t.Errorf("closed with %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "new.db"), options(&reports{})); !errors.Is(err, syscall.EROFS) {

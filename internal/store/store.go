@@ -134,7 +134,8 @@ func (s *Store) Stats() Stats {
 
 // Close writes what is queued and closes the file. It waits five seconds at
 // the most; a disk that is slower than that loses the rest, and the error is
-// ErrNotFlushed. Records put after Close are counted as overflow.
+// ErrNotFlushed; of a file that cannot be written it is ErrReadOnly. Records put
+// after Close are counted as overflow.
 func (s *Store) Close() error {
 	s.once.Do(func() {
 		s.mu.Lock()
@@ -152,6 +153,9 @@ func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.queue.changes) + len(s.queue.drops); n > 0 {
+		if errors.Is(s.stats.LastError, ErrReadOnly) {
+			return &Error{s.path, ErrReadOnly}
+		}
 		return &Error{s.path, errors.Join(ErrNotFlushed, s.stats.LastError)}
 	}
 	return nil

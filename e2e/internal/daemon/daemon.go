@@ -231,7 +231,15 @@ func (d *Daemon) Own() error {
 		return err
 	}
 	for _, e := range entries {
-		if err := os.Chown(filepath.Join(d.State(), e.Name()), nobody, nobody); err != nil {
+		path := filepath.Join(d.State(), e.Name())
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid == nobody {
+			continue // maybe on a disk that takes no change
+		}
+		if err := os.Chown(path, nobody, nobody); err != nil {
 			return err
 		}
 	}

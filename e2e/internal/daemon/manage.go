@@ -70,6 +70,9 @@ func (d *Daemon) Report(options ...string) (string, error) {
 	return string(out), err
 }
 
+// PID is its process.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
 // PeakMemory is the most memory that the daemon has had at once, in octets.
 func (d *Daemon) PeakMemory() (int64, error) { return d.memory("VmHWM:") }
 

@@ -31,6 +31,7 @@ const (
 type Signer struct {
 	box    *box.Box
 	record string
+	pid    int
 	stop   func()
 }
 
@@ -67,6 +68,7 @@ func (s *Signer) start(at netip.AddrPort) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("opendkim: %w", err)
 	}
+	s.pid = cmd.Process.Pid
 	ended := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
@@ -103,6 +105,9 @@ func (s *Signer) Record() (text, path string, err error) {
 
 // Log is what OpenDKIM has logged.
 func (s *Signer) Log() string { return s.box.Log(0) }
+
+// PID is its process.
+func (s *Signer) PID() int { return s.pid }
 
 // Stop ends it at once.
 func (s *Signer) Stop() { s.stop() }

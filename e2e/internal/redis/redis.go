@@ -6,10 +6,12 @@
 package redis
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -103,13 +105,17 @@ func (s *Server) Ask(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
+func clusterOptions(node netip.AddrPort) []string {
+	return []string{"--cluster-enabled", "yes", "--cluster-announce-ip", node.Addr().String(), "--cluster-node-timeout", "1000", "--appendonly", "yes"}
+}
+
 // StartCluster starts a cluster of three, on following ports, and gives the
 // store setting for it.
 func StartCluster(b *box.Box, at netip.AddrPort) (servers []*Server, url string, err error) {
 	var hosts []string
 	for i := range uint16(3) {
 		node := netip.AddrPortFrom(at.Addr(), at.Port()+i)
-		s, err := Start(b, node, "--cluster-enabled", "yes", "--cluster-announce-ip", node.Addr().String(), "--cluster-node-timeout", "1000", "--appendonly", "yes")
+		s, err := Start(b, node, clusterOptions(node)...)
 		if err != nil {
 			return servers, "", err
 		}
@@ -137,3 +143,58 @@ func StartCluster(b *box.Box, at netip.AddrPort) (servers []*Server, url string,
 
 // Folder is where its data are, seen from outside.
 func (s *Server) Folder() string { return s.box.Path(s.dir()) }
+
+// AddReplica gives the node of a cluster that has a key's slot a replica, and
+// tells which that is once the two have the same data.
+func AddReplica(b *box.Box, servers []*Server, at netip.AddrPort, key string) (replica, master *Server, err error) {
+	slot, err := servers[0].Ask("cluster", "keyslot", key)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range servers {
+		if count, err := s.Ask("cluster", "getkeysinslot", slot, "1"); err == nil && strings.Contains(count, key[:strings.IndexByte(key, '}')]) {
+			master = s
+		}
+	}
+	if master == nil {
+		return nil, nil, fmt.Errorf("no node of the cluster has keys like %q", key)
+	}
+	id, err := master.Ask("cluster", "myid")
+	if err != nil {
+		return nil, nil, err
+	}
+	if replica, err = Start(b, at, clusterOptions(at)...); err != nil {
+		return nil, nil, err
+	}
+	if _, err := replica.Ask("cluster", "meet", master.at.Addr().String(), fmt.Sprint(master.at.Port())); err != nil {
+		return replica, nil, err
+	}
+	answer := ""
+	for deadline := time.Now().Add(timeout); ; time.Sleep(50 * time.Millisecond) {
+		if answer != "OK" { // it does not know all of the cluster at once
+			answer, err = replica.Ask("cluster", "replicate", id)
+		}
+		info, infoErr := replica.Ask("info", "replication")
+		known, knownErr := servers[(slices.Index(servers, master)+1)%len(servers)].Ask("cluster", "replicas", id)
+		if strings.Contains(info, "master_link_status:up") && strings.Contains(known, "slave") {
+			return replica, master, nil
+		}
+		if time.Now().After(deadline) {
+			return replica, master, errors.Join(fmt.Errorf("no replica after %v: %s", timeout, answer), err, infoErr, knownErr)
+		}
+	}
+}
+
+// TLSOptions are those of a server that speaks nothing but TLS, with a
+// certificate and its key in PEM.
+func TLSOptions(b *box.Box, at netip.AddrPort, certificate, key string) ([]string, error) {
+	const certificateFile, keyFile = folder + "/certificate.pem", folder + "/key.pem"
+	if err := b.MakeDir("root", "root", 0o755, folder); err != nil {
+		return nil, err
+	}
+	err := errors.Join(b.Write(certificateFile, certificate, 0o644), b.Write(keyFile, key, 0o600))
+	return []string{
+		"--port", "0", "--tls-port", fmt.Sprint(at.Port()), "--tls-auth-clients", "no",
+		"--tls-cert-file", certificateFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certificateFile,
+	}, err
+}
