@@ -3,6 +3,8 @@ package daemon
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -11,6 +13,28 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
 )
+
+// Alarms of the flood control and genuine bounces that the MTA refuses are in the
+// report.
+func TestReportedAlarms(t *testing.T) {
+	c := startClocked(t)
+	for range 150 {
+		c.floods.Proven(alice)
+	}
+	observer{live: c.daemon.live, metrics: c.metrics, known: c.known, decided: c.decided}.TagRefused("prvs=1788aaaaaa=" + alice)
+	answer, err := c.report(json.RawMessage(`{"since":3600000000000}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := answer.(*control.Report); r.Floods.Alarms != 1 || r.Genuine != 1 || len(r.Floods.Blocks)+len(r.Floods.Surges) != 0 {
+		t.Errorf("%+v, %d genuine bounces refused", r.Floods, r.Genuine)
+	}
+	w := httptest.NewRecorder()
+	c.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	if !strings.Contains(w.Body.String(), `backscatter_failures_total{what="genuine tag refused by the MTA"} 1`) {
+		t.Error("the refused tag is not counted where the alert looks")
+	}
+}
 
 // What is blocked is shown, with addresses as the log shows them.
 func TestShownBlocks(t *testing.T) {
