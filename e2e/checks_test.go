@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -151,7 +152,8 @@ func hardening(t *testing.T, b *box.Box) {
 var deafToGroups = regexp.MustCompile(`(?m)^(NoNewPrivileges|DynamicUser|LockPersonality|MemoryDenyWriteExecute|Private(Devices|Users)|` +
 	`Protect(Clock|Hostname|Kernel\w+)|Restrict\w+|SystemCall\w+)=`)
 
-// alertRules has Prometheus read the rules and the scrape configuration.
+// alertRules has Prometheus read the rules and the scrape configuration, and try
+// each rule on what a daemon that was just started counts.
 func alertRules(t *testing.T, b *box.Box) {
 	unpack(t, b)
 	folder := "/unpacked/usr/share/doc/backscatter-milter/examples/prometheus/"
@@ -162,6 +164,25 @@ func alertRules(t *testing.T, b *box.Box) {
 		if out, err := output(b, "/usr/bin/promtool", args...); err != nil || !strings.Contains(out, "SUCCESS") {
 			t.Errorf("promtool %q: %v\n%s", args, err, out)
 		}
+	}
+	trials, err := os.ReadFile("testdata/alerts.test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := output(b, "/bin/cat", folder+"alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, alert := range regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(rules, -1) {
+		if !strings.Contains(string(trials), strings.TrimPrefix(alert[1], "BackscatterMilter")) {
+			t.Errorf("%s is not tried", alert[1])
+		}
+	}
+	if err := b.Write("/trials.yml", strings.Replace(string(trials), "[alerts.yml]", "["+folder+"alerts.yml]", 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := output(b, "/usr/bin/promtool", "test", "rules", "/trials.yml"); err != nil || !strings.Contains(out, "SUCCESS") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -73,7 +73,7 @@ func statusPage(d *desk) {
 	}
 	b.filter("nowhere", "", "want an address or a network")
 
-	b.shows(page+"?period=7d", "in 7 days")
+	b.shows(page+"?period=7d", " since "+time.Now().UTC().Truncate(6*time.Hour).Add(6*time.Hour-7*24*time.Hour).Format("2006-01-02 15:04"))
 	b.dark(true)
 	b.shows(page+"?period=7d", outsideClient)
 	if paper := ask(b, chromedp.Evaluate[string](`getComputedStyle(document.body).backgroundColor`)); paper != "rgb(20, 24, 28)" {
@@ -89,6 +89,7 @@ func statusPage(d *desk) {
 	}
 	b.screenshot("page-phone.png")
 	b.wantQuiet(d.admin.String())
+	b.liveHead(page)
 }
 
 // filter fills in the form as a hand does, sends it, and waits for a text.

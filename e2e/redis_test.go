@@ -265,11 +265,24 @@ func storePaused(h *hosts) {
 		h.Errorf("mail took %v", took)
 	}
 	h.wantStatus("away")
+	h.a.wantAway()
 	if err := h.server.Resume(); err != nil {
 		h.Fatal(err)
 	}
 	h.together()
 	h.b.proven(a)
+}
+
+// wantAway wants page and report to say that the shared store is away.
+func (d *desk) wantAway() {
+	d.Helper()
+	page, err := d.daemon.Get("/")
+	if err != nil || !strings.Contains(page, "<li>The shared store redis://") || !strings.Contains(page, `<span class="down">away</span> since `) {
+		d.Errorf("the page does not say that the store is away: %v\n%s", err, page)
+	}
+	if out, err := d.daemon.Report(); err != nil || !strings.Contains(out, "  THE SHARED STORE redis://") {
+		d.Errorf("the report does not say that the store is away: %v\n%s", err, out)
+	}
 }
 
 // alone wants the hosts to work each from its memory, and to say why.

@@ -28,6 +28,7 @@ func (c *checkup) known() {
 	case s.Error != "":
 		c.problem(fmt.Errorf("store: %s: %s", s.Path, s.Error))
 	}
+	c.decisions()
 	for _, d := range c.status.Known {
 		if !d.Ours {
 			continue
@@ -46,6 +47,17 @@ func (c *checkup) known() {
 		}
 	}
 	c.drain()
+}
+
+// decisions tells what the journal of decisions lacks.
+func (c *checkup) decisions() {
+	j := c.status.Journal
+	if j.Corrupt > 0 {
+		c.problem(fmt.Errorf("decisions: %d records could not be read when the daemon started: %s is damaged, and what they held is missing from page and report", j.Corrupt, c.status.Store.Path))
+	}
+	if j.Lost > 0 {
+		c.warn("decisions: %d came too fast to be kept and counted; the log has them", j.Lost)
+	}
 }
 
 // store looks whether the file of records can be opened; while the daemon runs, it

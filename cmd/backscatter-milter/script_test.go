@@ -59,6 +59,7 @@ func TestScripts(t *testing.T) {
 			"until":      cmdUntil,
 			"eventually": cmdEventually,
 			"sleep":      cmdSleep,
+			"spoil":      cmdSpoil,
 
 			"supervise": cmdSupervise,
 			"notified":  cmdNotified,

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
@@ -16,9 +17,13 @@ type Source struct {
 	Now       func() time.Time
 	Status    func() *control.Status
 	Decisions *journal.Journal
-	Blocks    func() []Block // what is blocked; nil where floods are not controlled
-	Denied    func()         // told of each request without the right token; may be nil
+	Blocks    func() (shown []Block, more int) // what is blocked, and how much besides; nil where floods are not controlled
+	Hashed    func() bool                      // addresses are kept as hashes at the moment; nil: they are not
+	Denied    func(client netip.Prefix)        // told of wrong tokens; a unix socket's client is the zero Prefix; may be nil
 }
+
+// livePath answers whether the daemon lives.
+const livePath = "/healthz"
 
 // Block is a client network or a recipient that is blocked.
 type Block struct {
@@ -33,7 +38,7 @@ type Block struct {
 func NewServer(s Source) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.Metrics)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+livePath, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "ok")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {

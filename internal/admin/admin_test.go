@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -105,7 +106,7 @@ func TestToken(t *testing.T) {
 	s := source(t)
 	s.Token = "open sesame"
 	denied := 0
-	s.Denied = func() { denied++ }
+	s.Denied = func(netip.Prefix) { denied++ }
 	for token, code := range map[string]int{
 		"":                                     401,
 		"Bearer ":                              401,
@@ -114,10 +115,13 @@ func TestToken(t *testing.T) {
 		"Bearer open sesame ":                  401,
 		"Basic " + "b3BlbiBzZXNhbWU6":          401, // as the name
 		"Bearer open sesame":                   200,
+		"bearer open sesame":                   200, // RFC 9110, section 11.1
+		"BEARER  open sesame":                  200,
+		"Bearerx open sesame":                  401,
 		"Basic " + "YW55Om9wZW4gc2VzYW1l":      200, // any:open sesame
 		"Basic " + "Om9wZW4gc2VzYW1l" + "AAAA": 401,
 	} {
-		for _, path := range []string{"/metrics", "/healthz", "/", "/api/decisions", "/static/page.css"} {
+		for _, path := range []string{"/metrics", "/readyz", "/", "/api/decisions", "/static/page.css"} {
 			s.Now = moment
 			h := NewServer(s).Handler // without what was counted before
 			if w := get(h, "GET", path, token); w.Code != code || (code == 401) != (len(w.Header()["Www-Authenticate"]) == 2) {
@@ -125,20 +129,25 @@ func TestToken(t *testing.T) {
 			}
 		}
 	}
-	if denied != 5*6 {
+	if denied != 5*7 {
 		t.Errorf("told of %d denials", denied)
+	}
+	if w := get(NewServer(s).Handler, "GET", "/healthz", ""); w.Code != 200 || strings.TrimSpace(w.Body.String()) != "ok" {
+		t.Errorf("whether it lives, without a token: %d %s", w.Code, w.Body)
 	}
 }
 
-// A client that has brought ten wrong tokens is not listened to for a minute,
-// the right one among them; others are.
+// A client that has brought ten wrong tokens is told so for a minute, and is no
+// longer told of; the right one is always good, and so are those of others.
 func TestTokenRate(t *testing.T) {
 	now := moment()
 	s := source(t)
 	s.Token, s.Now = "open sesame", func() time.Time { return now }
+	denied := map[netip.Prefix]int{}
+	s.Denied = func(client netip.Prefix) { denied[client]++ }
 	h := NewServer(s).Handler
 	ask := func(from, token string) int {
-		r := httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "/readyz", http.NoBody)
 		r.RemoteAddr = from
 		if token != "" {
 			r.Header.Set("Authorization", "Bearer "+token)
@@ -161,14 +170,21 @@ func TestTokenRate(t *testing.T) {
 			t.Errorf("guess %d from one /64: %d, want %d", n, code, want)
 		}
 	}
-	if code := ask("192.0.2.1:8", "open sesame"); code != 429 {
+	if code := ask("192.0.2.1:8", "open sesame"); code != 200 {
 		t.Errorf("the right token after that: %d", code)
+	}
+	if code := ask("192.0.2.1:8", ""); code != 401 {
+		t.Errorf("without a token after that: %d", code)
+	}
+	want := map[netip.Prefix]int{netip.MustParsePrefix("192.0.2.1/32"): maxFailures, netip.MustParsePrefix("2001:db8::/64"): maxFailures}
+	if !maps.Equal(denied, want) {
+		t.Errorf("told of %v", denied)
 	}
 	if code := ask("192.0.2.2:8", "open sesame"); code != 200 {
 		t.Errorf("from elsewhere: %d", code)
 	}
 	now = now.Add(failureTime + time.Second)
-	if code := ask("192.0.2.1:8", "open sesame"); code != 200 {
+	if code := ask("192.0.2.1:8", "guess"); code != 401 {
 		t.Errorf("a minute later: %d", code)
 	}
 }

@@ -20,8 +20,11 @@ const (
 
 // authorized asks for "Authorization: Bearer TOKEN" (RFC 6750, section 2.1) or,
 // since browsers can only do that, for the token as the password of any user
-// (RFC 7617), compared in constant time. A client that has brought too many
-// wrong ones is not listened to for a minute, whatever it brings.
+// (RFC 7617), compared in constant time. The right one is always good: all that
+// comes through a proxy has one address, and who guesses there must not shut out
+// the others. Too many wrong ones from a client in a minute are answered with 429
+// and no longer told of; what keeps them from being guessed is their length.
+// Whether the daemon lives may be asked without any.
 func authorized(s Source, next http.Handler) http.Handler {
 	if s.Token == "" {
 		return next
@@ -29,22 +32,22 @@ func authorized(s Source, next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(s.Token))
 	failures := offenders{now: s.Now, counts: make(map[netip.Prefix]*offence)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client := clientNetwork(r.RemoteAddr)
-		if failures.tooMany(client) {
-			w.Header().Set("Retry-After", "60")
-			answer(w, http.StatusTooManyRequests, "too many wrong tokens, try again in a minute")
-			return
-		}
 		token, brought := tokenOf(r)
 		got := sha256.Sum256([]byte(token))
-		if subtle.ConstantTimeCompare(want[:], got[:]) == 1 {
+		if subtle.ConstantTimeCompare(want[:], got[:]) == 1 || r.URL.Path == livePath {
 			next.ServeHTTP(w, r)
+			return
+		}
+		client := clientNetwork(r.RemoteAddr)
+		if brought && failures.tooMany(client) {
+			w.Header().Set("Retry-After", "60")
+			answer(w, http.StatusTooManyRequests, "too many wrong tokens, try again in a minute")
 			return
 		}
 		if brought {
 			failures.add(client)
 			if s.Denied != nil {
-				s.Denied()
+				s.Denied(client)
 			}
 		}
 		w.Header().Add("WWW-Authenticate", "Bearer")
@@ -58,11 +61,11 @@ func tokenOf(r *http.Request) (token string, brought bool) {
 		return password, true
 	}
 	field := r.Header.Get("Authorization")
-	token, _ = strings.CutPrefix(field, "Bearer ")
-	if token == field {
+	scheme, token, _ := strings.Cut(field, " ")
+	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110, section 11.1
 		token = ""
 	}
-	return token, field != ""
+	return strings.TrimLeft(token, " "), field != ""
 }
 
 // clientNetwork is what a client is counted by: its address, of IPv6 the /64;

@@ -2,7 +2,7 @@
 // status page for postmasters, the journal of decisions as JSON, metrics and
 // health. It is read-only: nothing it serves changes the daemon.
 //
-// Off loopback every request must bring the token. On loopback, where there may
+// Off loopback every request but that for /healthz must bring the token. On loopback, where there may
 // be none, the page and the journal are given only under the names of loopback,
 // so that no web site can have a browser fetch them under a name of its own.
 //

@@ -65,12 +65,15 @@ type view struct {
 
 	FloodsWatched bool
 	Blocks        []Block
+	MoreBlocks    int // that are not shown
 
 	Query     url.Values
 	BadQuery  string // what is wrong with it
 	Choices   choices
 	Decisions []journal.Entry
 	Older     template.URL // of the page that follows, "" for none
+	Newer     template.URL // of the page before, "" for none
+	Newest    template.URL
 	Journal   journal.Stats
 }
 
@@ -102,11 +105,12 @@ func (p *page) view(query url.Values) *view {
 	}
 	v.count(p.Decisions)
 	if p.Blocks != nil {
-		v.FloodsWatched, v.Blocks = true, p.Blocks()
+		v.FloodsWatched = true
+		v.Blocks, v.MoreBlocks = p.Blocks()
 		slices.SortStableFunc(v.Blocks, func(a, b Block) int { return b.Until.Compare(a.Until) })
 	}
-	v.find(p.Decisions)
-	v.Alarms = alarms(v.Status, v.Journal)
+	v.find(p.Source)
+	v.alarms(p.Decisions)
 	return v
 }
 
@@ -129,7 +133,9 @@ func (v *view) count(j *journal.Journal) {
 	v.Chart.draw()
 	v.Reasons, v.Classes, v.Origins, v.Outgoing = shares(reasons), shares(classes), shares(origins), shares(outgoing)
 	v.Tops = j.Top(v.Chart.From, 10)
-	v.Choices = choices{Reasons: names(v.Reasons), Classes: names(v.Classes)}
+	v.Choices = choices{
+		Reasons: names(v.Reasons, v.Query.Get("reason")), Classes: names(v.Classes, v.Query.Get("class")), Origins: names(v.Origins, v.Query.Get("origin")),
+	}
 }
 
 func shares(counts map[string]uint64) (all []share) {
@@ -145,64 +151,14 @@ func shares(counts map[string]uint64) (all []share) {
 	return all
 }
 
-func names(list []share) (all []string) {
+// names lists what was seen, and what is asked for.
+func names(list []share, asked string) (all []string) {
 	for _, s := range list {
 		all = append(all, s.Name)
 	}
+	if asked != "" {
+		all = append(all, asked)
+	}
 	slices.Sort(all)
-	return all
-}
-
-// choices are what the filters offer.
-type choices struct{ Reasons, Classes []string }
-
-// Actions are those of the policy.
-func (choices) Actions() []string {
-	return []string{"accept", "mark", "quarantine", "tempfail", "reject", "discard"}
-}
-
-// find fills in the decisions that are asked for.
-func (v *view) find(j *journal.Journal) {
-	q, err := parseQuery(v.Query, v.Now, "period")
-	if err != nil {
-		v.BadQuery = err.Error()
-		return
-	}
-	found := j.Find(q)
-	v.Decisions = found.Entries
-	if found.Next > 0 {
-		next := url.Values{}
-		for name, values := range v.Query {
-			if name != "before" && values[0] != "" {
-				next.Set(name, values[0])
-			}
-		}
-		next.Set("before", number(found.Next))
-		v.Older = template.URL("?" + next.Encode() + "#decisions") // escaped by Encode
-	}
-}
-
-// alarms are what a postmaster should see first.
-func alarms(s *control.Status, j journal.Stats) (all []string) {
-	switch {
-	case s.Store.Path == "":
-		all = append(all, "There is no store: what is learned is lost at a restart.")
-	case s.Store.Error != "":
-		all = append(all, "The store cannot be written: "+s.Store.Error)
-	}
-	for _, z := range s.Zones {
-		if !z.Healthy && !z.Since.IsZero() {
-			all = append(all, "DNS list "+z.Zone+" is not used: "+z.Why)
-		}
-		if z.Own > 0 {
-			all = append(all, "DNS list "+z.Zone+" lists "+number(z.Own)+" of our own addresses.")
-		}
-	}
-	if s.Reload != nil && len(s.Reload.Errors) > 0 {
-		all = append(all, "The last reload failed, the settings from before are in force: "+strings.Join(s.Reload.Errors, "; "))
-	}
-	if n := j.Overflow; n > 0 {
-		all = append(all, number(n)+" decisions came too fast to be kept here; the log has them.")
-	}
-	return all
+	return slices.Compact(all)
 }

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/config"
@@ -23,12 +24,13 @@ import (
 // follows. Parameters, each at most once: reason, action, class, origin, outcome,
 // id (of the decision, or the queue's), client (address or network), domain (of
 // a recipient), since and until (RFC 3339, a date, or "24h" or "7d" ago), before,
-// limit (50; at most 1000). A mistake is answered with 400 and {"error":…}.
+// after (a seq: the page that ends above it), limit (50; at most 1000). A mistake
+// is answered with 400 and {"error":…}.
 func (s Source) decisions(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	q, err := parseQuery(r.URL.Query(), s.Now())
+	q, err := s.query(r.URL.Query())
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		_ = enc.Encode(map[string]string{"error": err.Error()})
@@ -49,18 +51,31 @@ func (s Source) decisions(w http.ResponseWriter, r *http.Request) {
 	_ = enc.Encode(result) // a client that has gone away needs no answer
 }
 
+// query reads the parameters of a query, as they can be answered.
+func (s Source) query(v url.Values, also ...string) (journal.Query, error) {
+	q, err := parseQuery(v, s.Now(), also...)
+	if err == nil && q.Domain != "" && s.Hashed != nil && s.Hashed() {
+		err = errors.New(`domain: addresses are kept as hashes, by [log] privacy = "hash": there is no domain to look for`)
+	}
+	return q, err
+}
+
 // parseQuery reads the parameters of a query; those named in also are left to the
 // caller.
 func parseQuery(v url.Values, now time.Time, also ...string) (q journal.Query, err error) {
 	q = journal.Query{
 		Reason: v.Get("reason"), Action: v.Get("action"), Class: v.Get("class"), Origin: v.Get("origin"),
-		Outcome: journal.Outcome(v.Get("outcome")), ID: v.Get("id"), Domain: v.Get("domain"),
+		Outcome: journal.Outcome(v.Get("outcome")), ID: v.Get("id"), Domain: v.Get("domain"), Fold: config.FoldDomain,
 	}
 	for name, values := range v {
 		switch value := values[0]; {
 		case len(values) > 1:
 			err = fmt.Errorf("given %d times", len(values))
-		case value == "" || slices.Contains(also, name) || slices.Contains([]string{"reason", "action", "class", "origin", "outcome", "id", "domain"}, name):
+		case value == "" || slices.Contains(also, name) || slices.Contains([]string{"reason", "class", "origin", "id", "domain"}, name):
+		case name == "action":
+			err = oneOf(value, actions())
+		case name == "outcome":
+			err = oneOf(value, outcomes())
 		case name == "client":
 			q.Client, err = parseClient(value)
 		case name == "since":
@@ -68,11 +83,12 @@ func parseQuery(v url.Values, now time.Time, also ...string) (q journal.Query, e
 		case name == "until":
 			q.Until, err = parseTime(value, now)
 		case name == "before":
-			q.Before, err = strconv.ParseUint(value, 10, 64)
+			q.Before, err = parseSeq(value)
+		case name == "after":
+			q.After, err = parseSeq(value)
 		case name == "limit":
-			q.Limit, err = strconv.Atoi(value)
-			if err == nil && (q.Limit < 1 || q.Limit > journal.MaxLimit) {
-				err = fmt.Errorf("want 1 to %d", journal.MaxLimit)
+			if q.Limit, err = strconv.Atoi(value); err != nil || q.Limit < 1 || q.Limit > journal.MaxLimit {
+				err = fmt.Errorf("%q: want 1 to %d", value, journal.MaxLimit)
 			}
 		default:
 			err = errors.New("there is no such parameter")
@@ -82,6 +98,33 @@ func parseQuery(v url.Values, now time.Time, also ...string) (q journal.Query, e
 		}
 	}
 	return q, nil
+}
+
+// actions are those of the policy.
+func actions() []string {
+	return []string{"accept", "mark", "quarantine", "tempfail", "reject", "discard"}
+}
+
+func outcomes() (all []string) {
+	for _, o := range journal.Outcomes() {
+		all = append(all, string(o))
+	}
+	return all
+}
+
+func parseSeq(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf(`%q: want a number, as "next" or "seq" of an answer gives it`, s)
+	}
+	return n, nil
+}
+
+func oneOf(value string, allowed []string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%q: want one of %s", value, strings.Join(allowed, ", "))
 }
 
 func parseClient(s string) (netip.Prefix, error) {

@@ -30,20 +30,31 @@ func (s *Status) writeFloods(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "\nFLOOD\tCOUNT\tSTATE\n")
-	for _, k := range s.Floods {
-		state := ""
-		switch {
-		case k.Blocked:
-			state = fmt.Sprintf("BLOCKED until %s, %d refused", k.Until.Format(time.RFC3339), k.Refused)
-		case k.Surge && k.Kind == "sender":
-			state = "ALARM: many proven bounces"
-		case k.Surge:
-			state = "surge"
-		}
-		key := k.Key
-		if k.Subject != "" {
-			key += fmt.Sprintf(" (%q)", k.Subject)
-		}
-		fmt.Fprintf(w, "%s\t%d of %d\t%s\n", key, k.Count, k.Limit, state)
+	for i := range s.Floods {
+		k := &s.Floods[i]
+		fmt.Fprintf(w, "%s\t%d of %d\t%s\n", k.name(), k.Count, k.Limit, k.state())
 	}
 }
+
+func (k *HotKey) name() string {
+	if k.Subject != "" {
+		return fmt.Sprintf("%s (%q)", k.Key, k.Subject)
+	}
+	return k.Key
+}
+
+// state is what follows from the count; "" for nothing yet.
+func (k *HotKey) state() string {
+	switch {
+	case k.Blocked:
+		return fmt.Sprintf("BLOCKED until %s, %d refused", k.Until.Format(time.RFC3339), k.Refused)
+	case k.Alarm():
+		return "ALARM: many proven bounces"
+	case k.Surge:
+		return "surge"
+	}
+	return ""
+}
+
+// Alarm reports whether one of our senders gets many proven bounces.
+func (k *HotKey) Alarm() bool { return k.Surge && k.Kind == "sender" }

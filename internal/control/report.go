@@ -3,7 +3,6 @@ package control
 import (
 	"fmt"
 	"io"
-	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -23,22 +22,34 @@ type Report struct {
 	Daemon  bool      `json:"daemon"` // it was there to be asked; else the store was
 
 	Verdicts uint64     `json:"verdicts"`
-	Outcomes []Tally    `json:"outcomes"`   // verdicts by what became of the mail
-	Refused  []Judged   `json:"refused"`    // refused, deferred, quarantined or discarded, by reason
-	Spared   []Judged   `json:"spared"`     // what would have been, but for mode = "monitor"
-	Unproven []Judged   `json:"unproven"`   // delivered and marked, by reason
-	Rescued  []Tally    `json:"rescued"`    // accepted on proof, by what proves it
-	Floods   uint64     `json:"floods"`     // verdicts on what was blocked
+	Outcomes []Tally    `json:"outcomes"` // verdicts by what became of the mail
+	Refused  []Judged   `json:"refused"`  // refused, deferred or held (quarantined, discarded), by reason
+	Spared   []Judged   `json:"spared"`   // what would have been, but for mode = "monitor"
+	Unproven []Judged   `json:"unproven"` // delivered and marked, by reason
+	Rescued  []Tally    `json:"rescued"`  // accepted on proof, by what proves it
+	Floods   Floods     `json:"floods"`
 	Clients  []Tally    `json:"clients"`    // networks that most that is not proven came from
 	Targets  []Tally    `json:"recipients"` // that most of it was for
 	Outgoing []Tally    `json:"outgoing"`   // messages of ours by what became of their reverse-path
 	Backlash Outscatter `json:"outscatter"`
+	Genuine  uint64     `json:"tags_refused"` // genuine bounces that the MTA refused
 
 	Listed []Listed      `json:"listed"` // lists that have addresses of ours; null where they were not asked
 	Zones  []Zone        `json:"zones"`
 	Known  []KnownDomain `json:"domains"`
 	Store  Store         `json:"store"`
-	Lost   uint64        `json:"lost"` // decisions since the start that are in no figure
+	Shared *Shared       `json:"shared"`     // null where the store is this host's alone, or nobody was asked
+	Lost   uint64        `json:"lost"`       // decisions since the start that are in no figure
+	Broken uint64        `json:"unreadable"` // records of decisions and counts, at the start
+}
+
+// Floods is what the flood control did.
+type Floods struct {
+	Verdicts uint64   `json:"verdicts"` // on what was blocked, or came in a surge
+	Blocks   []Tally  `json:"blocks"`   // that began, by what was blocked
+	Surges   []Tally  `json:"surges"`   // that began, by what had one
+	Alarms   uint64   `json:"alarms"`   // of many proven bounces for one sender
+	Hottest  []HotKey `json:"hottest"`  // blocked, in a surge or alarmed about at the end; addresses as the log shows them
 }
 
 // Tally is how often something was.
@@ -82,11 +93,11 @@ const minuteUTC = "2006-01-02 15:04 UTC"
 
 // Subject is the report in a line.
 func (r *Report) Subject() string {
-	refused := uint64(0)
-	for _, j := range r.Refused {
-		refused += j.Count
+	of := map[string]uint64{}
+	for _, o := range r.Outcomes {
+		of[o.Name] = o.Count
 	}
-	return fmt.Sprintf("backscatter at %s: %d of %d notifications refused", r.Host, refused, r.Verdicts)
+	return fmt.Sprintf("backscatter at %s: %d of %d notifications refused, %d deferred, %d held", r.Host, of["refused"], r.Verdicts, of["deferred"], of["held"])
 }
 
 // Write writes the report for people.
@@ -98,13 +109,11 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	fmt.Fprintln(t)
 	tallies(t, "What became of notifications", r.Outcomes)
-	judged(t, "Refused, by reason", r.Refused)
+	judged(t, "Refused, deferred or held, by reason", r.Refused)
 	judged(t, "Would have been refused, were the mode not monitor", r.Spared)
 	tallies(t, "Rescued: proven ours, and delivered", r.Rescued)
 	judged(t, "Not proven, delivered and marked", r.Unproven)
-	if r.Floods > 0 {
-		fmt.Fprintf(t, "\nFloods\n  %d notifications came while their source or recipient was blocked\n", r.Floods)
-	}
+	r.Floods.write(t)
 	tallies(t, "Networks that brought most that is not proven", r.Clients)
 	tallies(t, "Recipients that most of it was for", r.Targets)
 	tallies(t, "Our own mail, signed or why not", r.Outgoing)
@@ -133,52 +142,5 @@ func judged(w io.Writer, title string, list []Judged) {
 		for _, e := range j.Examples {
 			fmt.Fprintf(w, "    %s %s for %s from %s (%s; %s)\n", e.At.UTC().Format("01-02 15:04:05"), e.Action, e.To, e.Client, e.Class, e.ID)
 		}
-	}
-}
-
-func (r *Report) writeOurselves(w io.Writer) {
-	fmt.Fprintf(w, "\nOurselves\n")
-	switch {
-	case r.Listed == nil:
-		fmt.Fprintf(w, "  DNS lists were not asked about our own addresses\n")
-	case len(r.Listed) == 0:
-		fmt.Fprintf(w, "  no DNS list has an address of ours\n")
-	}
-	for _, l := range r.Listed {
-		fmt.Fprintf(w, "  %s LISTS %d OF OUR OWN ADDRESSES\n", l.Zone, l.Count)
-	}
-	for _, z := range r.Zones {
-		if !z.Healthy && !z.Since.IsZero() {
-			fmt.Fprintf(w, "  DNS list %s is not used: %s\n", z.Zone, z.Why)
-		}
-	}
-	if n := r.Backlash.Sent; n > 0 {
-		fmt.Fprintf(w, "  our own MTA sent %d bounces to addresses elsewhere: have it refuse at RCPT what it cannot deliver\n", n)
-	}
-	if n := r.Backlash.Callouts; n > 0 {
-		fmt.Fprintf(w, "  other sites asked %d times whether a sender of ours exists\n", n)
-	}
-	if r.Store.Error != "" {
-		fmt.Fprintf(w, "  the store cannot be written: %s\n", r.Store.Error)
-	}
-	if r.Lost > 0 {
-		fmt.Fprintf(w, "  %d decisions came too fast to be counted here\n", r.Lost)
-	}
-}
-
-func (r *Report) writeGrace(w io.Writer) {
-	if len(r.Known) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\nDomains\n")
-	for _, d := range r.Known {
-		state := "strict"
-		if !d.Strict {
-			state = "not strict: " + strings.Join(d.Missing, "; ")
-		}
-		if d.ByRecord && !d.Strict {
-			state += " (strict by record)"
-		}
-		fmt.Fprintf(w, "  %s\t%s\n", d.Domain, state)
 	}
 }

@@ -28,6 +28,9 @@ type SharedHost struct {
 	Skew  string    `json:"skew"`  // of its clock against ours
 }
 
+// Away reports whether it cannot be reached, so that the daemon acts alone.
+func (s *Shared) Away() bool { return s.State == "away" }
+
 func (s *Status) writeShared(w io.Writer) {
 	if s.Shared == nil {
 		return

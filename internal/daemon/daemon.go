@@ -147,7 +147,7 @@ func (d *daemon) remember(start Loaded) observer {
 		Journal:       d.decided.Figures,
 		FloodBlocks:   d.floodBlocks,
 	})
-	d.floods = newFloods(start.Config, d.live, d.metrics, now)
+	d.floods = newFloods(start.Config, d.live, d.metrics, d.decided, now)
 	d.sharing = d.known.Share(d.floods)
 	return tell
 }
@@ -181,7 +181,7 @@ func (d *daemon) serve(judge *milter.Settings, tell observer) {
 	d.admin = admin.NewServer(admin.Source{
 		Metrics: d.metrics.Handler(), Ready: d.ready, Token: d.begun.Admin.Token, Now: d.now,
 		Status: func() *control.Status { return d.status(d.now()) }, Decisions: d.decided.Journal, Blocks: d.blocks,
-		Denied: func() { tell.Rejected("admin-token") },
+		Denied: tell.denied, Hashed: func() bool { return d.current().cfg.Log.Privacy == config.PrivacyHash },
 	})
 	d.control = control.NewServer(control.Options{Verbs: d.verbs(), Now: d.realTime, Failed: tell.Failed})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/config"
 	"github.com/backscatter-milter/backscatter-milter/internal/admin"
 	"github.com/backscatter-milter/backscatter-milter/internal/control"
+	"github.com/backscatter-milter/backscatter-milter/internal/decided"
 	"github.com/backscatter-milter/backscatter-milter/internal/flood"
 	"github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
@@ -20,10 +21,16 @@ import (
 const sweepEvery = 5 * time.Second
 
 // newFloods makes what counts floods.
-func newFloods(cfg *config.Config, live *maillog.Live, m *metrics.Metrics, now func() time.Time) *flood.Flood {
+func newFloods(cfg *config.Config, live *maillog.Live, m *metrics.Metrics, j *decided.Journal, now func() time.Time) *flood.Flood {
 	return flood.New(flood.Options{Rules: floodRules(cfg), Now: now, Report: func(c flood.Change) {
-		if c.Kind == flood.BySender && c.Event == flood.SurgeBegan {
+		switch {
+		case c.Kind == flood.BySender && c.Event == flood.SurgeBegan:
 			m.ProvenAlarm()
+			j.Count(journal.EventAlarm, "")
+		case c.Event == flood.SurgeBegan:
+			j.Count(journal.EventSurge, c.Kind.String())
+		case c.Event == flood.BlockBegan:
+			j.Count(journal.EventBlock, c.Kind.String())
 		}
 		live.Log().Flood(c)
 	}})
@@ -68,35 +75,61 @@ const maxHot = 20
 func (d *daemon) floodStatus() []control.HotKey {
 	keys := []control.HotKey{}
 	for _, h := range d.floods.Hottest(maxHot) {
-		k := control.HotKey{
-			Kind: h.Kind.String(), Key: h.Name, Subject: h.Subject, Count: h.Count, Limit: h.Limit,
-			Surge: h.Surge, Blocked: h.Blocked, Refused: h.Refused,
-		}
-		if h.Blocked {
-			k.Until = h.Until.UTC()
-		}
-		keys = append(keys, k)
+		keys = append(keys, hotKey(&h, h.Name))
 	}
 	return keys
 }
 
-// blocks tells the page what is blocked; addresses as the log shows them.
-func (d *daemon) blocks() []admin.Block {
-	blocks := []admin.Block{}
+func hotKey(h *flood.Hot, name string) control.HotKey {
+	k := control.HotKey{
+		Kind: h.Kind.String(), Key: name, Subject: h.Subject, Count: h.Count, Limit: h.Limit,
+		Surge: h.Surge, Blocked: h.Blocked, Refused: h.Refused,
+	}
+	if h.Blocked {
+		k.Until = h.Until.UTC()
+	}
+	return k
+}
+
+// hottest is what a report names: what is blocked, has a surge or is alarmed
+// about; addresses as the log shows them.
+func (d *daemon) hottest() []control.HotKey {
+	keys := []control.HotKey{}
+	for _, h := range d.floods.Hottest(maxReported) {
+		if h.Blocked || h.Surge {
+			keys = append(keys, hotKey(&h, h.Kind.String()+" "+d.shown(&h)))
+		}
+	}
+	return keys
+}
+
+const maxReported = 10
+
+// shown is a key without its kind; addresses as the log shows them.
+func (d *daemon) shown(h *flood.Hot) string {
+	key := strings.TrimPrefix(h.Name, h.Kind.String()+" ")
+	if strings.Contains(key, "@") {
+		key = d.live.Log().Somebody(key)
+	}
+	return journal.Visible(key)
+}
+
+// blocks tells the page what is blocked, and how much is beyond what is shown.
+func (d *daemon) blocks() (blocks []admin.Block, more int) {
+	for _, n := range d.floods.Blocks() {
+		more += n
+	}
 	for _, h := range d.floods.Hottest(maxShownBlocks) {
 		if !h.Blocked {
 			continue
 		}
-		key := strings.TrimPrefix(h.Name, h.Kind.String()+" ")
-		switch {
-		case strings.Contains(key, "@"):
-			key = d.live.Log().Address(key)
-		case h.Subject != "":
-			key = strings.Fields(key)[0] + ": " + h.Subject
+		key := d.shown(&h)
+		if h.Subject != "" {
+			key = strings.Fields(key)[0] + ": " + journal.Visible(h.Subject)
 		}
-		blocks = append(blocks, admin.Block{Kind: h.Kind.String(), Key: journal.Visible(key), Until: h.Until, Count: uint64(h.Refused)})
+		blocks = append(blocks, admin.Block{Kind: h.Kind.String(), Key: key, Until: h.Until, Count: uint64(h.Refused)})
 	}
-	return blocks
+	return blocks, max(0, more-len(blocks))
 }
 
 const maxShownBlocks = 100

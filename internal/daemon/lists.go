@@ -37,12 +37,12 @@ type lists struct {
 	zones   []config.Zone
 	servers []string // of the system, when the client was made
 	own     []netip.Addr
-	listed  map[string]int // our own addresses that a zone lists
-	restart chan struct{}  // zones or own addresses have changed
+	opinion map[listing]bool // the last that a zone had of an address of ours; true: it lists it
+	restart chan struct{}    // zones or own addresses have changed
 }
 
 func newLists(cfg *config.Config, live *maillog.Live, m *metrics.Metrics, now func() time.Time) *lists {
-	l := &lists{live: live, metrics: m, now: now, listed: map[string]int{}, restart: make(chan struct{}, 1)}
+	l := &lists{live: live, metrics: m, now: now, opinion: map[listing]bool{}, restart: make(chan struct{}, 1)}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	l.take(cfg)
 	l.working.Add(1)
@@ -141,28 +141,41 @@ func (l *lists) watchOwn() {
 	}
 }
 
+// listing is an address of ours and a zone that may list it.
+type listing struct {
+	addr netip.Addr
+	zone string
+}
+
 // lookUpOwn looks every address of ours up in every zone that is in use, and
-// reports whether all could be.
+// reports whether all could be. Of a zone that has no opinion at the moment the
+// last one stands: that DNS fails takes no address off a list.
 func (l *lists) lookUpOwn() (all bool) {
 	l.mu.Lock()
-	own, client := l.own, l.client.Load()
+	own, before, client := l.own, l.opinion, l.client.Load()
 	l.mu.Unlock()
-	listed, all := map[string]int{}, true
+	opinion, all := map[listing]bool{}, true
 	for _, z := range client.Zones() {
-		listed[z.Zone] = 0
+		for _, addr := range own {
+			if was, had := before[listing{addr, z.Zone}]; had {
+				opinion[listing{addr, z.Zone}] = was
+			}
+		}
 		all = all && (z.Healthy || len(own) == 0)
 	}
 	for _, addr := range own {
 		for _, a := range client.Start(addr).Wait(l.ctx).Answers {
+			if a.Status.Opinion() {
+				opinion[listing{addr, a.Zone}] = a.Status == dnsbl.Listed
+			}
 			if a.Status == dnsbl.Listed {
-				listed[a.Zone]++
 				l.live.Log().Warn(OwnListed, "address", addr.String(), "zone", a.Zone)
 			}
 			all = all && (a.Status.Opinion() || a.Status == dnsbl.NotAsked)
 		}
 	}
 	l.mu.Lock()
-	l.listed = listed
+	l.opinion = opinion
 	l.mu.Unlock()
 	return all
 }
@@ -173,9 +186,18 @@ const OwnListed = "an address of ours is on a DNS list of hosts that send backsc
 
 // ownListings counts our own listed addresses by zone.
 func (l *lists) ownListings() map[string]int {
+	listed := map[string]int{}
+	for _, z := range l.client.Load().Zones() {
+		listed[z.Zone] = 0
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.listed
+	for of, yes := range l.opinion {
+		if _, asked := listed[of.zone]; asked && yes {
+			listed[of.zone]++
+		}
+	}
+	return listed
 }
 
 // status tells how the zones fare.

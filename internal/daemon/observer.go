@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/backscatter-milter/backscatter-milter/internal/decided"
+	"github.com/backscatter-milter/backscatter-milter/internal/journal"
 	"github.com/backscatter-milter/backscatter-milter/internal/knowledge"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/metrics"
@@ -41,7 +42,8 @@ func (o observer) Sent(s policy.Sent) {
 
 func (o observer) TagRefused(recipient string) {
 	if o.known.TagRefused(recipient) {
-		o.metrics.Failed("genuine tag refused by the MTA")
+		o.metrics.Failed(metrics.TagRefused)
+		o.decided.Count(journal.EventTagRefused, "")
 		o.live.Log().TagRefused(recipient)
 	}
 }
@@ -58,6 +60,16 @@ func (o observer) Connections(change int) { o.metrics.Connections(change) }
 func (o observer) Rejected(why string) {
 	o.metrics.Rejected(why)
 	o.live.Log().Rejected(why)
+}
+
+// denied counts and logs a wrong token at the admin listener.
+func (o observer) denied(client netip.Prefix) {
+	o.metrics.Rejected("admin-token")
+	from := "unknown"
+	if client.IsValid() {
+		from = client.String()
+	}
+	o.live.Log().Warn("a wrong token at the admin listener", "client", from)
 }
 
 func (o observer) Panicked(stage string, value any, stack []byte) {

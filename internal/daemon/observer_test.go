@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -75,6 +76,25 @@ func TestOutscatterBeforeAnythingIsKnown(t *testing.T) {
 		if !strings.Contains(w.Body.String(), "\nbackscatter_outscatter_total "+want+"\n") {
 			t.Errorf("%q: not counted %s times", toml, want)
 		}
+	}
+}
+
+// Wrong tokens are counted and logged, with who brought them; refused genuine
+// bounces are counted for the page.
+func TestDenied(t *testing.T) {
+	var out bytes.Buffer
+	o := observer{live: maillog.NewLive(&out, config.Default().Log), metrics: metrics.New("test")}
+	o.denied(netip.MustParsePrefix("192.0.2.25/32"))
+	o.denied(netip.Prefix{})
+	for _, want := range []string{`msg="a wrong token at the admin listener" client=192.0.2.25/32`, "client=unknown"} {
+		if !strings.Contains(out.String(), "level=WARN") || !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
+	w := httptest.NewRecorder()
+	o.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if !strings.Contains(w.Body.String(), `backscatter_guard_rejections_total{why="admin-token"} 2`) {
+		t.Error("not counted")
 	}
 }
 

@@ -17,6 +17,7 @@ func (d *daemon) report(args json.RawMessage) (any, error) {
 	r := d.decided.Report(span.Since, now)
 	r.Version, r.Host, r.Daemon = d.version, knowledge.HostName(), true
 	r.Known, r.Store, r.Zones = d.known.Status(d.current().cfg, now), d.known.StoreStatus(), d.lists.status()
+	r.Shared, r.Floods.Hottest = d.sharing.Status(), d.hottest()
 	if len(d.current().cfg.PublicAddresses) > 0 && len(r.Zones) > 0 {
 		r.Listed = []control.Listed{}
 	}

@@ -36,7 +36,7 @@ func Open(o Options) *Journal {
 	}
 	j, err := journal.Open(jo)
 	if err != nil {
-		o.Failed("read store", err)
+		o.Failed("read the journal of decisions", err)
 	}
 	return &Journal{Journal: j, now: o.Now}
 }

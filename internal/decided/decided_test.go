@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -79,6 +80,9 @@ func TestDigestPeriod(t *testing.T) {
 	d.Outscatter()
 	d.Callout()
 	d.Sent(policy.Signed)
+	for event, what := range map[string]string{journal.EventBlock: "client", journal.EventSurge: "domain", journal.EventAlarm: "", journal.EventTagRefused: ""} {
+		d.Count(event, what)
+	}
 	r := d.Report(2*time.Hour, clock.now())
 	names := func(list []control.Judged) (s string) {
 		for _, j := range list {
@@ -92,10 +96,41 @@ func TestDigestPeriod(t *testing.T) {
 	if got := names(r.Unproven) + names(r.Spared); got != "auto-reply 1 1;challenge 1 1;" {
 		t.Errorf("unproven, spared: %s", got)
 	}
-	if r.Verdicts != 5 || r.Floods != 1 || len(r.Rescued) != 1 || r.Backlash != (control.Outscatter{Sent: 1, Callouts: 1}) || len(r.Outgoing) != 1 || r.Outgoing[0].Count != 1 {
+	if r.Verdicts != 5 || r.Floods.Verdicts != 1 || len(r.Rescued) != 1 || r.Backlash != (control.Outscatter{Sent: 1, Callouts: 1}) || len(r.Outgoing) != 1 || r.Outgoing[0].Count != 1 {
 		t.Errorf("%+v", r)
+	}
+	floods := control.Floods{Verdicts: 1, Blocks: []control.Tally{{Name: "client", Count: 1}}, Surges: []control.Tally{{Name: "domain", Count: 1}}, Alarms: 1, Hottest: []control.HotKey{}}
+	if !reflect.DeepEqual(r.Floods, floods) || r.Genuine != 1 {
+		t.Errorf("floods %+v, genuine bounces refused %d", r.Floods, r.Genuine)
 	}
 	if r = d.Report(5*time.Hour, clock.now()); r.Verdicts != 6 {
 		t.Errorf("%d verdicts in five hours", r.Verdicts)
+	}
+}
+
+// A journal that is damaged is told of once, and in status and digest.
+func TestDamaged(t *testing.T) {
+	c := &clock{time.Date(2026, 11, 13, 12, 0, 0, 0, time.UTC)}
+	db, err := store.Open(filepath.Join(t.TempDir(), "state.db"), store.Options{Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Optional("journal-0-0000000000000000").Put("12345678", []byte("no record"))
+	path := db.Path()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = store.Open(path, store.Options{Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var told []string
+	d := Open(Options{Store: db, Now: c.now, Failed: func(what string, err error) { told = append(told, what+": "+err.Error()) }})
+	defer d.Close()
+	if len(told) != 1 || told[0] != "read the journal of decisions: records of the journal cannot be read: 1, each of one decision or many, or of the counts of an hour" {
+		t.Errorf("told of %q", told)
+	}
+	if n, r := d.Status().Corrupt, d.Report(time.Hour, c.now()); n != 1 || r.Broken != 1 {
+		t.Errorf("status %d, digest %d", n, r.Broken)
 	}
 }

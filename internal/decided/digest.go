@@ -22,6 +22,7 @@ const (
 func (d *Journal) Report(since time.Duration, now time.Time) *control.Report {
 	r := &control.Report{From: now.Add(-since).UTC().Truncate(time.Hour), To: now.UTC().Truncate(time.Second)}
 	outcomes, rescued, outgoing := map[string]uint64{}, map[string]uint64{}, map[string]uint64{}
+	blocks, surges := map[string]uint64{}, map[string]uint64{}
 	reasons := map[journal.Outcome]map[string]uint64{}
 	for _, o := range journal.Outcomes() {
 		reasons[o] = map[string]uint64{}
@@ -35,6 +36,14 @@ func (d *Journal) Report(since time.Duration, now time.Time) *control.Report {
 			r.Backlash.Sent += n
 		case journal.EventCallout:
 			r.Backlash.Callouts += n
+		case journal.EventBlock:
+			blocks[k.Reason] += n
+		case journal.EventSurge:
+			surges[k.Reason] += n
+		case journal.EventAlarm:
+			r.Floods.Alarms += n
+		case journal.EventTagRefused:
+			r.Genuine += n
 		case journal.EventVerdict:
 			r.Verdicts += n
 			outcomes[string(k.Outcome())] += n
@@ -43,17 +52,19 @@ func (d *Journal) Report(since time.Duration, now time.Time) *control.Report {
 			case policy.TagValid, policy.OriginProven:
 				rescued[k.Origin] += n
 			case policy.Flood:
-				r.Floods += n
+				r.Floods.Verdicts += n
 			}
 		}
 	})
 	r.Outcomes, r.Rescued, r.Outgoing = tallies(outcomes), tallies(rescued), tallies(outgoing)
+	r.Floods.Blocks, r.Floods.Surges, r.Floods.Hottest = tallies(blocks), tallies(surges), []control.HotKey{}
 	r.Refused = d.judged(r.From, reasons, journal.Refused, journal.Deferred, journal.Held)
 	r.Spared = d.judged(r.From, reasons, journal.Spared)
 	r.Unproven = d.judged(r.From, reasons, journal.Marked)
 	top := d.Top(r.From, reportTop)
 	r.Clients, r.Targets = fromCounts(top.Networks), fromCounts(top.Recipients)
-	r.Lost = d.Stats().Overflow
+	stats := d.Stats()
+	r.Lost, r.Broken = stats.Overflow, stats.Corrupt
 	return r
 }
 

@@ -8,11 +8,12 @@
 // back, is counted, and the journal goes on from memory.
 //
 // It is bounded in entries, octets and age. Refusals and the rest have quotas of
-// their own, so that much accepted mail does not push a refusal out. A flood
-// does not push out what was before it, either: of one reason, and of one client
-// network with one reason, only so many entries are kept in an hour, and then one
-// a second, which says how many like it were merely counted. The counts of the
-// hours know of all.
+// their own, so that much accepted mail does not push a refusal out; what the
+// one does not use the other may. A flood
+// does not push out what was before it, either: with one reason and outcome, and
+// of one client network with these, only so many entries are kept in an hour, and
+// then one a second, which says how many of its network were merely counted. The
+// counts of the hours know of all.
 //
 // It keeps what it is given: how far addresses are shown is decided before. Text
 // is bounded, and what would not be seen, or would change how the rest is seen

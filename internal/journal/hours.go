@@ -6,7 +6,7 @@ import "time"
 type Key struct {
 	Event    string // EventVerdict, or another
 	Action   string // of verdicts
-	Reason   string // of verdicts; what became of an outgoing message
+	Reason   string // of verdicts; what became of an outgoing message; what a block or surge is of
 	Class    string // of verdicts
 	Origin   string // of verdicts
 	Enforced bool   // of verdicts
@@ -15,9 +15,13 @@ type Key struct {
 // The events that are counted.
 const (
 	EventVerdict    = ""
-	EventOutgoing   = "outgoing"   // a message of ours, by what became of its reverse-path
-	EventOutscatter = "outscatter" // a bounce of our own MTA's to somebody elsewhere
-	EventCallout    = "callout"    // a site asked whether a sender exists
+	EventOutgoing   = "outgoing"    // a message of ours, by what became of its reverse-path
+	EventOutscatter = "outscatter"  // a bounce of our own MTA's to somebody elsewhere
+	EventCallout    = "callout"     // a site asked whether a sender exists
+	EventBlock      = "block"       // a block of the flood control began, by what is blocked
+	EventSurge      = "surge"       // so did a surge
+	EventAlarm      = "alarm"       // many proven bounces for one sender
+	EventTagRefused = "tag-refused" // the MTA refused a genuine bounce
 )
 
 // Outcome is what became of the mail that the key counts.

@@ -21,6 +21,9 @@ const (
 	maxPending = 1 << 12 // entries that may wait
 )
 
+// ErrCorrupt is the error where records of the store make no sense.
+var ErrCorrupt = errors.New("records of the journal cannot be read")
+
 // ErrPanic is reported when the journal's goroutine has failed and goes on.
 var ErrPanic = errors.New("the journal has failed and goes on")
 
@@ -42,6 +45,8 @@ type Stats struct {
 	Overflow uint64 // lost because too many waited
 	Unsaved  int64  // records, each of one entry or many, that the store did not take
 	Corrupt  uint64 // records of the store that could not be read
+
+	LastOverflow time.Time // zero: there was none
 }
 
 // Journal keeps decisions. It is safe for concurrent use.
@@ -57,6 +62,7 @@ type Journal struct {
 		entries  []Entry
 		events   map[Key]uint64 // few, each of the daemon's own words
 		overflow uint64
+		lost     time.Time // the last time
 		closed   bool
 	}
 
@@ -71,8 +77,9 @@ type Journal struct {
 	stats   Stats
 }
 
-// Open reads what the store has. An error says what of it could not be read; the
-// journal works all the same.
+// Open reads what the store has. An error says what of it could not be read,
+// with ErrCorrupt where it makes no sense; the journal works all the same, with
+// the rest.
 func Open(o Options) (*Journal, error) {
 	if o.MaxEntries == 0 {
 		o.MaxEntries = DefaultEntries
@@ -104,6 +111,7 @@ func (j *Journal) Add(e Entry) {
 	w.Lock()
 	if w.closed || len(w.entries) >= maxPending {
 		w.overflow++
+		w.lost = j.o.Now()
 		w.Unlock()
 		return
 	}
@@ -291,9 +299,12 @@ func (j *Journal) tidy() {
 		forget = func(hour int64) { j.o.Store.Delete(hoursBucket, keyOf(uint64(hour))) }
 	}
 	for _, s := range j.shelves {
-		for _, gone := range s.trim(horizon) {
-			drop(bucketOf(s.kind, gone.number))
+		for s.outdated(horizon) {
+			drop(bucketOf(s.kind, s.takeOldest().number))
 		}
+	}
+	for s := overfull(j.shelves[:]); s != nil; s = overfull(j.shelves[:]) {
+		drop(bucketOf(s.kind, s.takeOldest().number))
 	}
 	for _, hour := range j.hours.expire(hourOf(horizon)) {
 		forget(hour)
@@ -305,12 +316,12 @@ func (j *Journal) horizon() time.Time { return j.o.Now().Add(-j.o.MaxAge) }
 // Stats gives the figures of the moment.
 func (j *Journal) Stats() Stats {
 	j.waiting.Lock()
-	overflow := j.waiting.overflow
+	overflow, lost := j.waiting.overflow, j.waiting.lost
 	j.waiting.Unlock()
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	s := j.stats
-	s.Overflow = overflow
+	s.Overflow, s.LastOverflow = overflow, lost
 	for _, shelf := range j.shelves {
 		s.Entries += shelf.entries
 		s.Octets += shelf.octets

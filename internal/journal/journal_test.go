@@ -143,7 +143,7 @@ func TestQuotas(t *testing.T) {
 	for n := range 5000 {
 		j.add(accept(c, n))
 	}
-	if got := j.Stats().Entries; got > 1000 || got < 760 {
+	if got := j.Stats().Entries; got > 1000 || got < 970 {
 		t.Errorf("%d entries of at most 1000", got)
 	}
 	refusals := j.Find(Query{Outcome: Refused, Limit: MaxLimit}).Entries
@@ -156,6 +156,9 @@ func TestQuotas(t *testing.T) {
 	if got := j.Stats().Entries; got > 1000 || got < 930 {
 		t.Errorf("%d entries of at most 1000", got)
 	}
+	if got := len(j.Find(Query{Outcome: Accepted, Limit: MaxLimit}).Entries); got > 420 || got < 380 {
+		t.Errorf("%d of what was accepted are left, want 400", got)
+	}
 	if newest := j.Find(Query{}).Entries[0].ID; newest != fmt.Sprintf("RUN-%X", 4999) {
 		t.Errorf("the newest is %s", newest)
 	}
@@ -164,7 +167,7 @@ func TestQuotas(t *testing.T) {
 func TestOctets(t *testing.T) {
 	c := newClock()
 	j := open(t, Options{Now: c.Now, MaxEntries: 20_000})
-	j.shelves[refusals].maxOctets = 4 << 20
+	j.shelves[refusals].maxOctets, j.shelves[others].maxOctets = 3<<20, 1<<20
 	long := strings.Repeat("x", 10_000)
 	for n := range 1500 {
 		e := refusal(c, n)
@@ -182,6 +185,18 @@ func TestOctets(t *testing.T) {
 	e := j.Find(Query{}).Entries[0]
 	if len(e.To) != MaxTo || e.MoreTo != 80 || len(e.To[0]) != maxAddress || len(e.Evidence) != maxEvidence || len(e.From) != maxAddress || len(e.ID) != maxWord {
 		t.Errorf("%d recipients and %d more, lengths %d %d %d %d", len(e.To), e.MoreTo, len(e.To[0]), len(e.Evidence), len(e.From), len(e.ID))
+	}
+}
+
+// Where nothing is refused, there is room for as many of the rest as in all.
+func TestOnlyAccepted(t *testing.T) {
+	c := newClock()
+	j := open(t, Options{Now: c.Now, MaxEntries: 1000})
+	for n := range 1500 {
+		j.add(accept(c, n))
+	}
+	if got := j.Stats().Entries; got > 1000 || got < 970 {
+		t.Errorf("%d entries of at most 1000", got)
 	}
 }
 
@@ -249,7 +264,7 @@ func TestFlood(t *testing.T) {
 	if n := len(j.limit.networks); n > maxBudgets+1 {
 		t.Errorf("%d networks are remembered", n)
 	}
-	if kept := j.reasonEntries("tag-missing"); kept < perReason || kept > perReason+10 {
+	if kept := j.reasonEntries("tag-missing"); kept < perMatter || kept > perMatter+10 {
 		t.Errorf("%d entries of one reason are kept", kept)
 	}
 	c.move(time.Hour)
@@ -303,7 +318,7 @@ func TestOverflow(t *testing.T) {
 	}
 	j.work.Unlock()
 	j.Flush()
-	if s := j.Stats(); s.Overflow == 0 || s.Entries+int(s.Skipped+s.Overflow) != maxPending+100 {
+	if s := j.Stats(); s.Overflow == 0 || !s.LastOverflow.Equal(c.Now()) || s.Entries+int(s.Skipped+s.Overflow) != maxPending+100 {
 		t.Errorf("%+v", s)
 	}
 	j.Close()

@@ -14,10 +14,12 @@ type Query struct {
 	Outcome                       Outcome
 	ID                            string // of the decision, or the MTA's queue id
 	Client                        netip.Prefix
-	Domain                        string    // of a recipient
-	Since, Until                  time.Time // from this on, and before that
-	Before                        uint64    // Seq of the entry that the page ends above
-	Limit                         int       // entries a page: 1 to MaxLimit; 0: DefaultLimit
+	Domain                        string              // of a recipient; compared without case, or as Fold has it
+	Fold                          func(string) string // gives domains the form in which they are compared; nil: as they are
+	Since, Until                  time.Time           // from this on, and before that
+	Before                        uint64              // Seq of the entry that the page ends above; 0: of the newest
+	After                         uint64              // Seq of the entry that the page ends right above; 0: it is not bounded so
+	Limit                         int                 // entries a page: 1 to MaxLimit; 0: DefaultLimit
 }
 
 // How many entries a page has.
@@ -31,6 +33,7 @@ const (
 type Page struct {
 	Entries []Entry
 	Next    uint64 // Before of the page that follows; 0: there is none
+	Newer   uint64 // After of the page before this one; 0: this is the first
 }
 
 // Find gives the entries of a query.
@@ -39,9 +42,15 @@ func (j *Journal) Find(q Query) Page {
 		q.Limit = DefaultLimit
 	}
 	q.Limit = min(q.Limit, MaxLimit)
-	q.Domain = strings.ToLower(strings.TrimSuffix(q.Domain, "."))
+	if q.Fold == nil {
+		q.Fold = func(domain string) string { return domain }
+	}
+	q.Domain = q.Fold(strings.TrimSuffix(q.Domain, "."))
 	if horizon := j.horizon(); q.Since.Before(horizon) {
 		q.Since = horizon
+	}
+	if q.After > 0 {
+		return j.findAbove(&q)
 	}
 	page := Page{Entries: []Entry{}}
 	j.newestFirst(func(e *Entry) bool {
@@ -55,6 +64,38 @@ func (j *Journal) Find(q Query) Page {
 		page.Entries = append(page.Entries, *e)
 		return true
 	})
+	if q.Before > 0 {
+		page.Newer = q.Before - 1 // which the page before this one ends with
+		if len(page.Entries) > 0 {
+			page.Newer = page.Entries[0].Seq
+		}
+	}
+	return page
+}
+
+// findAbove gives the entries right above one.
+func (j *Journal) findAbove(q *Query) Page {
+	var last []Entry // newest first, at most twice as many as are wanted
+	more := false
+	j.newestFirst(func(e *Entry) bool {
+		if e.Seq <= q.After {
+			return false
+		}
+		if q.wants(e) {
+			last = append(last, *e)
+		}
+		if len(last) == 2*q.Limit {
+			last, more = append(last[:0], last[q.Limit:]...), true
+		}
+		return true
+	})
+	if len(last) > q.Limit {
+		last, more = last[len(last)-q.Limit:], true
+	}
+	page := Page{Entries: append([]Entry{}, last...), Next: q.After + 1}
+	if more {
+		page.Newer = last[0].Seq
+	}
 	return page
 }
 
@@ -71,7 +112,7 @@ func (q *Query) wants(e *Entry) bool {
 // inDomain reports whether an address, or what privacy leaves of it, is in the
 // domain.
 func (q *Query) inDomain(address string) bool {
-	return strings.EqualFold(address[strings.LastIndexByte(address, '@')+1:], q.Domain)
+	return strings.EqualFold(q.Fold(address[strings.LastIndexByte(address, '@')+1:]), q.Domain)
 }
 
 // newestFirst shows the entries until fn returns false.
@@ -125,10 +166,16 @@ type Tops struct {
 	Recipients []Count `json:"recipients"`
 }
 
+// maxCounted is how many recipients are counted at most: more than there are
+// entries.
+const maxCounted = 1 << 16
+
 // Top counts, of the entries since a time that were not accepted as they were,
 // client networks and recipients, and gives the n of each that stand for most
-// decisions.
+// decisions. Where decisions have many recipients each, the latest maxCounted of
+// all are counted.
 func (j *Journal) Top(since time.Time, n int) Tops {
+	counted := 0
 	networks, recipients := make(map[netip.Prefix]uint64), make(map[string]uint64)
 	if horizon := j.horizon(); since.Before(horizon) {
 		since = horizon
@@ -139,19 +186,24 @@ func (j *Journal) Top(since time.Time, n int) Tops {
 		}
 		networks[Network(e.Client)] += e.Weight()
 		for _, to := range e.To {
+			if counted++; counted > maxCounted {
+				break
+			}
 			recipients[untagged(to)] += e.Weight()
 		}
 		return true
 	})
-	byName := make(map[string]uint64, len(networks))
-	for network, count := range networks {
-		name := "unknown"
-		if network.IsValid() {
-			name = network.String()
-		}
-		byName[name] = count
+	return Tops{
+		Networks:   most(networks, n, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) }, networkName),
+		Recipients: most(recipients, n, strings.Compare, func(s string) string { return s }),
 	}
-	return Tops{Networks: most(byName, n), Recipients: most(recipients, n)}
+}
+
+func networkName(network netip.Prefix) string {
+	if !network.IsValid() {
+		return "unknown"
+	}
+	return network.String()
 }
 
 // untagged is an address without what looks like a tag before it, since forged
@@ -164,14 +216,27 @@ func untagged(address string) string {
 	return address
 }
 
-// most gives the n largest counts, the largest first.
-func most(counts map[string]uint64, n int) []Count {
-	all := make([]Count, 0, len(counts))
-	for name, count := range counts {
-		all = append(all, Count{name, count})
+// most gives the n largest counts, the largest first, in the order of their keys
+// where they are equal.
+func most[K comparable](counts map[K]uint64, n int, compare func(a, b K) int, name func(K) string) []Count {
+	type counted struct {
+		key K
+		n   uint64
 	}
-	slices.SortFunc(all, func(a, b Count) int {
-		return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Name, b.Name))
-	})
-	return all[:min(n, len(all))]
+	order := func(a, b counted) int { return cmp.Or(cmp.Compare(b.n, a.n), compare(a.key, b.key)) }
+	var largest []counted
+	for key, count := range counts {
+		c := counted{key, count}
+		if len(largest) >= n && (n <= 0 || order(c, largest[n-1]) > 0) {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(largest, c, order)
+		largest = slices.Insert(largest, at, c)
+		largest = largest[:min(n, len(largest))]
+	}
+	all := make([]Count, 0, len(largest))
+	for _, c := range largest {
+		all = append(all, Count{name(c.key), c.n})
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -96,6 +97,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// Of decisions with many recipients each, the latest are counted.
+func TestTopOfMany(t *testing.T) {
+	c := newClock()
+	j := open(t, Options{Now: c.Now})
+	for n := range maxCounted/MaxTo + 500 {
+		e := refusal(c, n)
+		e.To = nil
+		for i := range MaxTo {
+			e.To = append(e.To, fmt.Sprintf("user%d@example.com", (n*MaxTo+i)*(i%2)))
+		}
+		j.add(e)
+	}
+	top := j.Top(time.Time{}, maxCounted).Recipients
+	sum := uint64(0)
+	for _, r := range top {
+		sum += r.N
+	}
+	if sum != maxCounted || top[0].Name != "user0@example.com" || top[0].N != maxCounted/2 {
+		t.Errorf("%d counted, the most %v", sum, top[0])
+	}
+}
+
 func TestTop(t *testing.T) {
 	c := newClock()
 	j := open(t, Options{Now: c.Now})
@@ -141,9 +164,10 @@ func TestOutcomes(t *testing.T) {
 }
 
 // full is a journal with as much as it holds.
-func full(b *testing.B) *Journal {
+func full(t testing.TB) *Journal {
+	t.Helper()
 	c := newClock()
-	j := open(b, Options{Now: c.Now})
+	j := open(t, Options{Now: c.Now})
 	for n := range 2 * DefaultEntries {
 		if n%9000 == 0 {
 			c.move(time.Hour)
@@ -156,9 +180,36 @@ func full(b *testing.B) *Journal {
 	}
 	j.Flush()
 	if n := j.Stats().Entries; n < DefaultEntries*9/10 {
-		b.Fatalf("%d entries", n)
+		t.Fatalf("%d entries", n)
 	}
 	return j
+}
+
+// A look at a full journal reads each entry once at most, stops when its page is
+// full, and allocates little beside its answer.
+func TestWork(t *testing.T) {
+	j := full(t)
+	read := 0
+	fold := func(domain string) string { read++; return domain }
+	j.Find(Query{Domain: "example.net", Fold: fold})
+	if n := j.Stats().Entries; read != n+1 { // and what is asked for
+		t.Errorf("%d of %d entries are read to find nothing", read-1, n)
+	}
+	read = 0
+	j.Find(Query{Domain: "example.com", Fold: fold})
+	if read != 1+DefaultLimit+1 {
+		t.Errorf("%d entries are read for a page of %d", read-1, DefaultLimit)
+	}
+	for what, look := range map[string]func(){
+		"nothing is found":  func() { j.Find(Query{Domain: "example.net"}) },
+		"a page is":         func() { j.Find(Query{}) },
+		"the top are":       func() { j.Top(time.Time{}, 10) },
+		"hours are counted": func() { j.EachHour(time.Time{}, time.Now(), func(time.Time, Key, uint64) {}) },
+	} {
+		if n := testing.AllocsPerRun(1, look); n > 500 {
+			t.Errorf("%s with %.0f allocations", what, n)
+		}
+	}
 }
 
 func BenchmarkFindNothing(b *testing.B) {

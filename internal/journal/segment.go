@@ -2,7 +2,7 @@ package journal
 
 import "time"
 
-// A kind of entries has a quota of its own.
+// A kind of entries has a quota that is kept for it.
 type kind int
 
 const (
@@ -28,7 +28,7 @@ type shelf struct {
 	entries  int
 	octets   int
 
-	maxEntries, maxOctets int
+	maxEntries, maxOctets int // its quota, which is left to it whatever the others have
 }
 
 // segment is what came one behind the other on one day (UTC).
@@ -70,22 +70,48 @@ func (s *shelf) last() *segment {
 	return s.segments[len(s.segments)-1]
 }
 
-// trim takes out the oldest segments while there is too much, and those of which
-// nothing is newer than the horizon. The latest segment stays while it is young.
-func (s *shelf) trim(horizon time.Time) (gone []*segment) {
-	for len(s.segments) > 0 {
-		first := s.segments[0]
-		tooMuch := len(s.segments) > 1 && (s.entries > s.maxEntries || s.octets > s.maxOctets)
-		tooOld := len(first.entries) == 0 || first.entries[len(first.entries)-1].At.Before(horizon)
-		if !tooMuch && !tooOld {
-			break
-		}
-		s.segments = append([]*segment(nil), s.segments[1:]...)
-		s.entries -= len(first.entries)
-		s.octets -= first.octets
-		gone = append(gone, first)
+// outdated reports whether nothing of the oldest segment is newer than the horizon.
+func (s *shelf) outdated(horizon time.Time) bool {
+	if len(s.segments) == 0 {
+		return false
 	}
-	return gone
+	oldest := s.segments[0].entries
+	return len(oldest) == 0 || oldest[len(oldest)-1].At.Before(horizon)
+}
+
+// takeOldest takes the oldest segment out.
+func (s *shelf) takeOldest() *segment {
+	first := s.segments[0]
+	s.segments = append([]*segment(nil), s.segments[1:]...)
+	s.entries -= len(first.entries)
+	s.octets -= first.octets
+	return first
+}
+
+// overfull gives the shelf that is furthest over its quota, where all together
+// hold more than they may; a shelf may have what the others leave. The latest
+// segment of each stays. It gives nil where there is none.
+func overfull(shelves []*shelf) (worst *shelf) {
+	var entries, octets int
+	for _, s := range shelves {
+		entries += s.entries - s.maxEntries
+		octets += s.octets - s.maxOctets
+	}
+	most := 0
+	for _, s := range shelves {
+		over := 0
+		switch {
+		case len(s.segments) < 2:
+		case entries > 0:
+			over = s.entries - s.maxEntries
+		case octets > 0:
+			over = s.octets - s.maxOctets
+		}
+		if over > most {
+			worst, most = s, over
+		}
+	}
+	return worst
 }
 
 // view is what a reader may look at while entries go on being added.

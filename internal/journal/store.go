@@ -3,6 +3,7 @@ package journal
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -61,7 +62,8 @@ func segmentName(bucket string) (k kind, number uint64, ok bool) {
 
 func keyOf(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
-// load reads what the store has. What cannot be read is counted and left out.
+// load reads what the store has. What cannot be read is left out, and counted
+// where it makes no sense.
 func (j *Journal) load() error {
 	if j.o.Store == nil {
 		return nil
@@ -72,20 +74,27 @@ func (j *Journal) load() error {
 	}
 	same := sameStrings()
 	slices.Sort(names) // by kind and number
+	var errs []error
 	for _, name := range names {
-		k, number, ok := segmentName(name)
-		if !ok {
-			continue
-		}
-		if err := j.loadSegment(k, number, same); err != nil {
-			return err
+		if k, number, ok := segmentName(name); ok {
+			errs = append(errs, j.loadSegment(k, number, same))
 		}
 	}
+	errs = append(errs, j.loadHours(same))
+	if n := j.stats.Corrupt; n > 0 {
+		errs = append(errs, fmt.Errorf("%w: %d, each of one decision or many, or of the counts of an hour", ErrCorrupt, n))
+	}
+	return errors.Join(errs...)
+}
+
+func (j *Journal) loadHours(same func(string) string) error {
 	return j.o.Store.Each(hoursBucket, func(key string, value []byte) error {
-		if counts, err := decodeHour(value, same); err == nil && len(key) == 8 {
-			j.hours.counts[int64(binary.BigEndian.Uint64([]byte(key)))] = counts
-		} else {
+		counts, err := decodeHour(value, same)
+		if err != nil || len(key) != 8 {
 			j.stats.Corrupt++
+		}
+		if len(key) == 8 { // one that cannot be read gets too old like the others
+			j.hours.counts[int64(binary.BigEndian.Uint64([]byte(key)))] = counts
 		}
 		return nil
 	})

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -18,12 +20,16 @@ type fake struct {
 	full    bool
 	lost    int64
 	broken  error
+	torn    string // a bucket that cannot be read
 	panics  bool
 }
 
 func (f *fake) Buckets() ([]string, error) { return slices.Collect(maps.Keys(f.records)), f.broken }
 
 func (f *fake) Each(bucket string, fn func(key string, value []byte) error) error {
+	if bucket == f.torn {
+		return errors.New("a torn page")
+	}
 	for key, value := range f.records[bucket] {
 		if err := fn(key, value); err != nil {
 			return err
@@ -73,7 +79,10 @@ func TestCorrupt(t *testing.T) {
 				damaged := slices.Clone(record)
 				damaged[at] ^= 0x41
 				records[key] = damaged
-				again := open(t, Options{Store: kept, Now: c.Now})
+				again, err := Open(Options{Store: kept, Now: c.Now})
+				if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), ": 1, ") {
+					t.Fatalf("%s octet %d: %v", bucket, at, err)
+				}
 				left := len(again.Find(Query{}).Entries)
 				if want := map[bool]int{true: 2, false: 1}[bucket == hoursBucket]; again.Stats().Corrupt != 1 || left != want {
 					t.Fatalf("%s octet %d: %d entries, %d corrupt", bucket, at, left, again.Stats().Corrupt)
@@ -82,6 +91,18 @@ func TestCorrupt(t *testing.T) {
 			}
 			records[key] = record
 		}
+	}
+	for _, bucket := range slices.Collect(maps.Keys(kept.records)) {
+		kept.records[bucket]["short"] = []byte{version}
+	}
+	c.move(DefaultAge + time.Hour)
+	if again, err := Open(Options{Store: kept, Now: c.Now}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("%v", err)
+	} else {
+		again.Close()
+	}
+	if left := kept.records[hoursBucket]; len(left) != 1 || len(kept.records) != 1 {
+		t.Errorf("what cannot be read is kept for good: %v", kept.records)
 	}
 	kept.broken = errors.New("the disk is gone")
 	if again, err := Open(Options{Store: kept, Now: c.Now}); !errors.Is(err, kept.broken) {
@@ -92,6 +113,27 @@ func TestCorrupt(t *testing.T) {
 			t.Error("it does not work from memory")
 		}
 		again.Close()
+	}
+}
+
+// What stands behind a segment that cannot be read is read, and not written over.
+func TestTorn(t *testing.T) {
+	c, kept := newClock(), &fake{torn: bucketOf(refusals, 0)}
+	j := open(t, Options{Store: kept, Now: c.Now})
+	j.add(refusal(c, 1), accept(c, 2))
+	c.move(24 * time.Hour)
+	j.add(refusal(c, 3))
+	j.Close()
+	again, err := Open(Options{Store: kept, Now: c.Now})
+	if err == nil || !strings.Contains(err.Error(), "a torn page") || errors.Is(err, ErrCorrupt) {
+		t.Errorf("%v", err)
+	}
+	again.add(refusal(c, 4))
+	again.Close()
+	kept.torn = ""
+	last := open(t, Options{Store: kept, Now: c.Now})
+	if got := last.Find(Query{}).Entries; len(got) != 3 || len(hoursOf(last)) != 3 {
+		t.Errorf("%d entries, counts %v", len(got), hoursOf(last))
 	}
 }
 

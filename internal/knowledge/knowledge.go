@@ -77,6 +77,7 @@ func Open(o Options) *Site {
 		failed("open store", err)
 	} else {
 		k.store = db
+		k.live.HashWith(k.hashKey(o.ReadOnly))
 	}
 	var graceStore grace.Store
 	var probeStore probe.Store

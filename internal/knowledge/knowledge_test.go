@@ -1,14 +1,17 @@
 package knowledge
 
 import (
+	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/control"
 	"github.com/backscatter-milter/backscatter-milter/internal/maillog"
 	"github.com/backscatter-milter/backscatter-milter/internal/policy"
 	"github.com/backscatter-milter/backscatter-milter/internal/spf"
@@ -165,5 +168,54 @@ func TestSendingNetworks(t *testing.T) {
 		if contains(address) != want {
 			t.Errorf("%s: %v", address, !want)
 		}
+	}
+}
+
+// Hashes of addresses are the same after a restart, and others elsewhere.
+func TestHashesLast(t *testing.T) {
+	cfg := parsed(t, "[log]\nprivacy = \"hash\"\n")
+	hash := func(state string, readOnly bool) string {
+		live := maillog.NewLive(io.Discard, cfg.Log)
+		k := Open(Options{
+			Config: cfg, State: state, ReadOnly: readOnly, Log: live, Now: time.Now, RealTime: time.Now,
+			Failed: func(what string, err error) {
+				if !readOnly { // where nothing can be written, that is told, too
+					t.Errorf("%s: %v", what, err)
+				}
+			},
+		})
+		defer func() {
+			if err := k.Close(); err != nil && !readOnly {
+				t.Error(err)
+			}
+		}()
+		return live.Log().Address("alice@example.com")
+	}
+	here := t.TempDir()
+	first := hash(here, false)
+	if again, read := hash(here, false), hash(here, true); again != first || read != first {
+		t.Errorf("%s, after a restart %s, read only %s", first, again, read)
+	}
+	if other := hash(t.TempDir(), false); other == first {
+		t.Errorf("another site has %s, too", other)
+	}
+}
+
+// A domain that the configuration names is told of before it has had mail, once,
+// and no more than there is room for.
+func TestNamedWithoutMail(t *testing.T) {
+	k, clock, _ := steady(t, "domains = [\"example.com\", \"example.org\", \"*.example.org\"]\n")
+	got := k.Status(k.cfg.Load(), clock.now())
+	if len(got) != 2 || got[0].Domain != "example.com" || !got[0].Strict || got[1].Domain != "example.org" || got[1].Strict || !got[1].Ours || len(got[1].Missing) == 0 {
+		t.Errorf("%+v", got)
+	}
+	many := "domains = [\"example.com\""
+	for n := range 150 {
+		many += fmt.Sprintf(", \"a%d.example.com\"", n)
+	}
+	k, clock, _ = steady(t, many+"]\n")
+	got = k.Status(k.cfg.Load(), clock.now())
+	if len(got) != control.MaxNames || !slices.ContainsFunc(got, func(d control.KnownDomain) bool { return d.Domain == "example.com" }) {
+		t.Errorf("%d domains, or without the one that has mail", len(got))
 	}
 }

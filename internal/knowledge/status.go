@@ -25,12 +25,12 @@ func (k *Site) Status(cfg *config.Config, now time.Time) []control.KnownDomain {
 	for domain := range unsigned { // the MTA has been asked, and nothing signed since
 		list = append(list, k.grace.Status(domain, now))
 	}
-	slices.SortFunc(list, func(a, b grace.Status) int { return strings.Compare(a.Domain, b.Domain) })
+	byName := func(a, b grace.Status) int { return strings.Compare(a.Domain, b.Domain) }
+	slices.SortFunc(list, byName)
+	list = k.withNamed(list[:min(len(list), control.MaxNames)], cfg, now)
+	slices.SortFunc(list, byName)
 	known := []control.KnownDomain{}
 	for _, s := range list {
-		if len(known) == control.MaxNames {
-			break
-		}
 		f := probed[s.Domain]
 		d := control.KnownDomain{
 			Domain:        s.Domain,
@@ -52,6 +52,24 @@ func (k *Site) Status(cfg *config.Config, now time.Time) []control.KnownDomain {
 		known = append(known, d)
 	}
 	return known
+}
+
+// withNamed adds the domains that the configuration names and that had no mail
+// yet, as far as there is room.
+func (k *Site) withNamed(list []grace.Status, cfg *config.Config, now time.Time) []grace.Status {
+	has := make(map[string]bool, len(list))
+	for _, s := range list {
+		has[s.Domain] = true
+	}
+	for _, name := range cfg.Domains.List() {
+		if len(list) == control.MaxNames {
+			break
+		}
+		if !strings.HasPrefix(name, "*.") && !has[name] {
+			list = append(list, k.grace.Status(name, now))
+		}
+	}
+	return list
 }
 
 func gaps(list []grace.Gap) []control.Gap {

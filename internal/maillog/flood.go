@@ -31,5 +31,5 @@ func (l *Log) floodKey(kind flood.Kind, name string) string {
 		return name
 	}
 	what, address, _ := strings.Cut(name, " ")
-	return what + " " + l.Address(address)
+	return what + " " + l.Somebody(address)
 }

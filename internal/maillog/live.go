@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,23 +15,39 @@ import (
 
 // Live is the daemon's log, whose settings a reload can change.
 type Live struct {
-	out     io.Writer
-	hashKey []byte // one for as long as the daemon runs, so that hashes stay comparable
-	log     atomic.Pointer[Log]
+	out io.Writer
+	log atomic.Pointer[Log]
+
+	mu       sync.Mutex
+	settings config.Log
+	hashKey  []byte // one for as long as the daemon runs, or its store lasts, so that hashes stay comparable
 }
 
 // NewLive writes to out. Times are left out where journald stamps the lines
-// itself, which JOURNAL_STREAM tells (systemd.exec(5)).
+// itself, which JOURNAL_STREAM tells (systemd.exec(5)). Hashes are made with a
+// random key, until HashWith gives another.
 func NewLive(out io.Writer, settings config.Log) *Live {
 	l := &Live{out: out, hashKey: make([]byte, 32)}
-	rand.Read(l.hashKey)
+	_, _ = rand.Read(l.hashKey) // which does not fail
 	l.Set(settings)
 	return l
 }
 
 // Set brings settings into force for lines to come.
 func (l *Live) Set(settings config.Log) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settings = settings
 	l.log.Store(New(l.out, Options{Log: settings, OmitTime: os.Getenv("JOURNAL_STREAM") != "", HashKey: l.hashKey}))
+}
+
+// HashWith has hashes of addresses made with a key that outlives the daemon.
+func (l *Live) HashWith(key []byte) {
+	l.mu.Lock()
+	l.hashKey = key
+	settings := l.settings
+	l.mu.Unlock()
+	l.Set(settings)
 }
 
 // Log is the log as it is set now.

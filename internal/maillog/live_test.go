@@ -38,3 +38,19 @@ func TestSurvive(t *testing.T) {
 		t.Errorf("work that ended was done %d times", ended)
 	}
 }
+
+// A key that is handed over holds for what a reload sets later, too.
+func TestHashWith(t *testing.T) {
+	settings := config.Log{Privacy: config.PrivacyHash}
+	one, other := NewLive(&bytes.Buffer{}, settings), NewLive(&bytes.Buffer{}, settings)
+	hash := func(l *Live) string { return l.Log().Address("alice@example.com") }
+	if hash(one) == hash(other) {
+		t.Fatal("two daemons make the same hashes without a common key")
+	}
+	one.HashWith([]byte("key"))
+	other.HashWith([]byte("key"))
+	other.Set(settings)
+	if hash(one) != hash(other) {
+		t.Errorf("%s and %s with one key", hash(one), hash(other))
+	}
+}

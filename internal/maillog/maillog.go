@@ -118,6 +118,15 @@ func (l *Log) addresses(list []string) string {
 	return strings.Join(shown, ",") + more
 }
 
+// Somebody shows an address as Address does where it stands beside domains and
+// must not be taken for one: "…@example.com".
+func (l *Log) Somebody(address string) string {
+	if at := strings.LastIndexByte(address, '@'); at >= 0 && l.privacy == config.PrivacyDomain {
+		return "…" + address[at:]
+	}
+	return l.Address(address)
+}
+
 // Address shows an envelope address as far as privacy allows. The null sender
 // is shown as "<>".
 func (l *Log) Address(a string) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -65,6 +66,12 @@ func TestPrivacy(t *testing.T) {
 	}
 	if got := show(config.PrivacyDomain, "alice"); got != "-" {
 		t.Errorf("domain of an address without one: %s", got)
+	}
+	if got := New(io.Discard, options(config.PrivacyDomain, config.FormatText)).Somebody("a@example.com"); got != "…@example.com" {
+		t.Errorf("somebody in a domain: %s", got)
+	}
+	if got := New(io.Discard, options(config.PrivacyFull, config.FormatText)).Somebody("a@example.com"); got != "a@example.com" {
+		t.Errorf("somebody: %s", got)
 	}
 	one, same, other := show(config.PrivacyHash, "a@example.com"), show(config.PrivacyHash, "A@example.com"), show(config.PrivacyHash, "b@example.com")
 	if len(one) != 16 || one != same || one == other {

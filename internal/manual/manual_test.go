@@ -118,6 +118,7 @@ func TestCommands(t *testing.T) {
 		".EX\ntool run > \"file\"\n\\&.hidden\n.EE\n",
 		".TP\n\\fB\\-\\-config FILE\\fR\nconfiguration file (default a.toml)\n",
 		".SH \"EXIT STATUS\"\n", ".SH \"SIGNALS\"\n",
+		"last decisions of 14 days, with the client,\nsender and recipients of each",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not in\n%s", want, page)

@@ -35,7 +35,7 @@ func remarks() []remark {
 			items: []entry{
 				{"/etc/backscatter-milter/config.toml", "The configuration. All works without it, too."},
 				{"/var/lib/backscatter-milter/keys.toml", "The keys, made at the first start. Keep them: bounces of mail that was signed with a lost key cannot be told from forgeries."},
-				{"/var/lib/backscatter-milter/state.db", "What the daemon has learned: domains, when it signed, and keyed hashes of what was sent."},
+				{"/var/lib/backscatter-milter/state.db", "What the daemon has learned: domains, when it signed, and keyed hashes of what was sent. Also the last decisions of 14 days, with the client, sender and recipients of each, addresses as [log] privacy says, and counts of every hour; and the key of the hashes by which that setting can show addresses. For the daemon's user alone."},
 				{"/var/lib/backscatter-milter/control.sock", "Where the commands that speak to the daemon find it: only root and its own user may."},
 			},
 		},

@@ -116,3 +116,44 @@ func TestExamplesUseWhatExists(t *testing.T) {
 		}
 	}
 }
+
+// TestAlertsBeginAtZero wants each counter that an alert looks for an increase in
+// to be there before anything has happened: one that appears with its first event
+// has no increase.
+func TestAlertsBeginAtZero(t *testing.T) {
+	m := New("1.0")
+	m.Watch(Known{
+		Strict: func() map[string]bool { return nil }, StoreFailures: func() int64 { return 0 }, OwnListings: func() map[string]int { return nil },
+		FloodBlocks: func() map[string]int { return nil }, Journal: func() (int, map[string]uint64) { return 0, nil },
+	})
+	var b strings.Builder
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, metric := range f.GetMetric() {
+			b.WriteString(f.GetName())
+			for _, l := range metric.GetLabel() {
+				b.WriteString("{" + l.GetName() + "=\"" + l.GetValue() + "\"}")
+			}
+			b.WriteString("\n")
+		}
+	}
+	growing := regexp.MustCompile(`increase\((backscatter_[a-z_]+)(\{\w+="[^"]*"\})?\[`)
+	seen := 0
+	for where, expr := range expressions(t) {
+		if !strings.HasPrefix(where, "alert ") {
+			continue
+		}
+		for _, g := range growing.FindAllStringSubmatch(expr, -1) {
+			seen++
+			if !strings.Contains("\n"+b.String(), "\n"+g[1]+g[2]+"\n") {
+				t.Errorf("%s: %s%s is not there at the start", where, g[1], g[2])
+			}
+		}
+	}
+	if seen < 6 {
+		t.Errorf("only %d were found", seen)
+	}
+}

@@ -57,9 +57,22 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "backscatter_build_info", Help: "1; the label is the daemon's version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
+	m.begin()
 	m.registry.MustRegister(m.verdicts, m.signed, m.rejections, m.failures, m.lookups, m.origins, m.callouts, m.outscatter, m.alarms, m.classified, m.connections, m.panics, m.decisions, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// TagRefused is the label of backscatter_failures_total for a genuine bounce that
+// the MTA refuses.
+const TagRefused = "genuine tag refused by the MTA"
+
+// begin has counters that alerts watch stand at 0 from the start: Prometheus sees
+// no increase in one that appears with its first event.
+func (m *Metrics) begin() {
+	m.failures.WithLabelValues(TagRefused)
+	m.rejections.WithLabelValues("max-connections")
+	m.signed.WithLabelValues(policy.Signed)
 }
 
 func counters(name, help string, labels ...string) *prometheus.CounterVec {

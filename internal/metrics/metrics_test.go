@@ -29,9 +29,11 @@ backscatter_connections 1
 # HELP backscatter_failures_total Operations that failed without harm to a message.
 # TYPE backscatter_failures_total counter
 backscatter_failures_total{what="add recipient"} 1
+backscatter_failures_total{what="genuine tag refused by the MTA"} 0
 # HELP backscatter_guard_rejections_total Peers cut off or made to wait, by cause.
 # TYPE backscatter_guard_rejections_total counter
 backscatter_guard_rejections_total{why="empty-frame"} 1
+backscatter_guard_rejections_total{why="max-connections"} 0
 # HELP backscatter_panics_total Callbacks that failed; their messages went on.
 # TYPE backscatter_panics_total counter
 backscatter_panics_total 1

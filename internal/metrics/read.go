@@ -29,7 +29,8 @@ func (m *Metrics) SignedResults() map[string]uint64 {
 	return results
 }
 
-// read gathers the counters of one name, in the order of their labels.
+// read gathers the counters of one name that have counted anything, in the order
+// of their labels.
 func read(c prometheus.Collector) []Count {
 	registry := prometheus.NewRegistry()
 	if registry.Register(c) != nil {
@@ -42,6 +43,9 @@ func read(c prometheus.Collector) []Count {
 	var counts []Count
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
+			if metric.GetCounter().GetValue() == 0 {
+				continue
+			}
 			labels := map[string]string{}
 			for _, pair := range metric.GetLabel() {
 				labels[pair.GetName()] = pair.GetValue()

@@ -13,6 +13,9 @@ func TestRead(t *testing.T) {
 	if got := m.Verdicts(); len(got) != 0 {
 		t.Errorf("before any: %v", got)
 	}
+	if got := m.SignedResults(); len(got) != 0 {
+		t.Errorf("before any: %v", got)
+	}
 	once := policy.Record{Verdict: policy.Verdict{Reason: policy.TagForged, Action: "reject", Enforced: true, Stage: policy.AtRcpt}}
 	often := policy.Record{Verdict: policy.Verdict{Reason: policy.TagMissing, Action: "mark", Stage: policy.AtEOM}}
 	m.Verdict(once)

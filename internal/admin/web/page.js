@@ -1,5 +1,6 @@
 // Shows times in the reader's own zone on hover, and where asked to, loads the
-// page anew every half minute without closing what is open.
+// page anew every half minute, and when it comes back to the front, without
+// closing what is open.
 "use strict";
 (() => {
   const local = (root) => {
@@ -9,31 +10,53 @@
   };
   const box = document.getElementById("refresh");
   const keep = "backscatter-refresh";
-  const refresh = async () => {
-    if (!box.checked || document.hidden) return;
+  let answered = new Date(); // the daemon, the last time
+
+  // show brings in the live parts of a page. While somebody fills in the form, that
+  // is the head alone.
+  const show = (next) => {
     const open = new Set([...document.querySelectorAll("details[open][id]")].map((d) => d.id));
     const focused = document.activeElement;
-    if (focused && focused.closest("form.filters")) return; // somebody is filling it in
+    const filling = focused?.closest("form.filters");
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const fresh = next.getElementById(part.id);
+      if (!fresh || (filling && !part.closest("header"))) continue;
+      for (const d of fresh.querySelectorAll("details[id]")) d.open = open.has(d.id);
+      local(fresh);
+      if (part.isEqualNode(fresh)) continue; // an alarm is read out once
+      const inside = part.contains(focused) ? focused.closest("[id]") : null;
+      part.replaceWith(document.adoptNode(fresh));
+      if (inside) document.getElementById(inside.id)?.querySelector("summary")?.focus();
+    }
+  };
+
+  // away says in the head that what is shown is old.
+  const away = () => {
+    const down = document.createElement("span");
+    down.className = "down";
+    down.textContent = `no answer since ${answered.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    document.getElementById("state").replaceChildren(down);
+  };
+
+  const refresh = async () => {
+    if (!box.checked || document.hidden) return;
     try {
-      const answer = await fetch(location.href, { cache: "no-store" });
-      if (!answer.ok) return;
+      const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(20000) });
+      if (!answer.ok) throw new Error(answer.statusText);
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const part of document.querySelectorAll("[data-live]")) {
-        const fresh = next.getElementById(part.id);
-        if (!fresh) continue;
-        for (const d of fresh.querySelectorAll("details[id]")) d.open = open.has(d.id);
-        local(fresh);
-        const inside = part.contains(focused) ? focused.closest("[id]") : null;
-        part.replaceWith(document.adoptNode(fresh));
-        if (inside) document.getElementById(inside.id)?.querySelector("summary")?.focus();
-      }
+      answered = new Date();
+      show(next);
     } catch {
-      // the daemon is away: it is asked again next time
+      away(); // it is asked again next time
     }
   };
   local(document);
-  box.parentElement.hidden = false;
+  box.closest(".refresh").hidden = false;
   box.checked = sessionStorage.getItem(keep) === "yes";
-  box.addEventListener("change", () => sessionStorage.setItem(keep, box.checked ? "yes" : "no"));
+  box.addEventListener("change", () => {
+    sessionStorage.setItem(keep, box.checked ? "yes" : "no");
+    refresh();
+  });
+  document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, 30000);
 })();
