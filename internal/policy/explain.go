@@ -104,52 +104,76 @@ func Explain(s *Settings, e Envelope, to []string, message []byte, o ExplainOpti
 	m := NewMessage(s, e, o.Now)
 	defer m.End()
 	x := Explanation{Sender: e.Sender, Kind: m.Kind.String(), Client: clientName(e.Client.Addr)}
-	facts := make([]Facts, len(to))
-	verdicts := make([]Verdict, len(to)) // of each, many-recipients left out where it is not enforced
-	many := make([]Verdict, len(to))     // that one
-	gone := make([]bool, len(to))        // refused at RCPT, or would be
-	for i, address := range to {
-		facts[i] = m.Recipient(address)
-		v := Judge(&facts[i], AtRcpt)
-		if v.Reason == ManyRecipients && !v.Enforced {
-			many[i], v = v, Verdict{}
-		}
-		verdicts[i], gone[i] = v, v.WouldRefuse()
-		if !gone[i] {
-			m.Accept(&facts[i], v)
-		}
-	}
-	judge := func(stage Stage) {
-		for i := range facts {
-			if !verdicts[i].Decided() {
-				verdicts[i] = Judge(&facts[i], stage)
-			}
-		}
-	}
+	all := m.address(to)
 	if s.Stage == config.StageData {
-		judge(AtData)
+		all.judge(AtData)
 	}
-	m.read(message, to, &x, func() { judge(AtEOH) })
-	judge(AtEOM)
-	var left []Verdict // of those whom the message would come for
-	for i, v := range verdicts {
-		if !gone[i] {
-			left = append(left, v)
-		}
-		if many[i].Decided() {
-			v = many[i]
-		}
-		x.Recipients = append(x.Recipients, facts[i].explain(v))
-	}
+	m.read(message, to, &x, func() { all.judge(AtEOH) })
+	all.judge(AtEOM)
+	left := all.explain(&x)
 	if m.listing.spoke() {
 		x.Listing = m.listing.describe()
 	}
 	if len(left) > 0 {
 		x.Verdict = Combine(left).explain(s)
-	} else if len(verdicts) > 0 {
-		x.Verdict = verdicts[0].explain(s)
+	} else if len(all) > 0 {
+		x.Verdict = all[0].verdict.explain(s)
 	}
 	return x
+}
+
+// addressed is a recipient on the way through the stages.
+type addressed struct {
+	facts   Facts
+	verdict Verdict
+	many    Verdict // many-recipients, where it is not enforced: the verdict goes on to be found
+	gone    bool    // refused at RCPT, or would be
+}
+
+type addressees []addressed
+
+// address judges the recipients at RCPT.
+func (m *Message) address(to []string) addressees {
+	all := make(addressees, len(to))
+	for i, address := range to {
+		r := &all[i]
+		r.facts = m.Recipient(address)
+		r.verdict = Judge(&r.facts, AtRcpt)
+		if r.verdict.Reason == ManyRecipients && !r.verdict.Enforced {
+			r.many, r.verdict = r.verdict, Verdict{}
+		}
+		r.gone = r.verdict.WouldRefuse()
+		if !r.gone {
+			m.Accept(&r.facts, r.verdict)
+		}
+	}
+	return all
+}
+
+// judge judges those who are not yet decided about.
+func (all addressees) judge(stage Stage) {
+	for i := range all {
+		if r := &all[i]; !r.verdict.Decided() {
+			r.verdict = Judge(&r.facts, stage)
+		}
+	}
+}
+
+// explain tells of each, and gives the verdicts on those whom the message would
+// come for.
+func (all addressees) explain(x *Explanation) (left []Verdict) {
+	for i := range all {
+		r := &all[i]
+		if !r.gone {
+			left = append(left, r.verdict)
+		}
+		v := r.verdict
+		if r.many.Decided() {
+			v = r.many
+		}
+		x.Recipients = append(x.Recipients, r.facts.explain(v))
+	}
+	return left
 }
 
 // watching is s without any effect on what is known of the site.
