@@ -203,6 +203,8 @@ func (m *message) isAutoReply(points int) bool {
 		return points >= 6 && (f.machine() >= 2 || f.proven(string(AutoReply)))
 	case f.null && points < 2: // no person answers from the null sender
 		return !f.list && (f.answer || m.repliesTo()) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
+	case f.null && f.score(speaksGoods) > 0: // parcels find nobody at home, too
+		return f.answer || m.repliesTo() || f.proofs[speaker(string(AutoReply))] > 0
 	case f.machine() >= 2:
 		return points >= 2
 	case f.machine() == 1 && f.score(speaksGoods) == 0 && m.programReplies(points):
