@@ -225,3 +225,14 @@ func TestStrictIsKeptApart(t *testing.T) {
 		t.Errorf("%q", v.Reason)
 	}
 }
+
+// Only where header fields can exempt is their end waited for.
+func TestHeadersOfOtherDomains(t *testing.T) {
+	s := testSettings(t, "never_sends = [\"info@example.com\", \"info@watched.example.com\"]\n[[domain]]\nname = \"watched.example.com\"\n[domain.exempt]\nheaders = { \"X-Monitor\" = \"^yes\" }\n")
+	for recipient, want := range map[string]Reason{"info@example.com": NeverSends, "info@watched.example.com": ""} {
+		f := bounceMessage(s).Recipient(recipient)
+		if v := Judge(&f, AtRcpt); v.Reason != want {
+			t.Errorf("%s: %q at RCPT, want %q", recipient, v.Reason, want)
+		}
+	}
+}
