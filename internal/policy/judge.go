@@ -2,6 +2,7 @@ package policy
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
@@ -20,6 +21,7 @@ type Verdict struct {
 	// What was known when it was given: later stages, and explain, find out more.
 	class    classify.Class
 	evidence origin.Evidence
+	shows    *Facts // where it joins several: of whom it is shown that mail leaves elsewhere
 }
 
 // Decided reports whether the verdict says anything.
@@ -174,6 +176,14 @@ func (m *Message) Failure(stage Stage) Verdict {
 // the message is marked with the reason of the harshest; the zero Verdict
 // counts as accepting.
 func Combine(verdicts []Verdict) Verdict {
+	v := combine(verdicts)
+	if i := slices.IndexFunc(verdicts, func(v Verdict) bool { return v.Facts.showsElsewhere() }); i >= 0 {
+		v.shows = verdicts[i].Facts
+	}
+	return v
+}
+
+func combine(verdicts []Verdict) Verdict {
 	var harsh Verdict
 	mildest := 0
 	for i, v := range verdicts {

@@ -11,6 +11,7 @@ import (
 	"github.com/backscatter-milter/backscatter-milter/batv"
 	"github.com/backscatter-milter/backscatter-milter/classify"
 	"github.com/backscatter-milter/backscatter-milter/config"
+	"github.com/backscatter-milter/backscatter-milter/internal/origin"
 )
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -177,6 +178,23 @@ func TestJudgeIsPure(t *testing.T) {
 	forged = bounceMessage(s).Recipient(forge(tagged))
 	if v := Judge(&forged, AtRcpt); v.Reason != TagForged {
 		t.Errorf("after it was accepted: %q", v.Reason)
+	}
+}
+
+// What shows of one recipient that mail leaves elsewhere is not lost behind
+// another's verdict.
+func TestCombineKeepsElsewhere(t *testing.T) {
+	shows := &Facts{Address: "b@other.example.com", originKnown: true, origin: origin.Answer{Evidence: origin.DKIM, Elsewhere: "a bounce"}}
+	for _, in := range [][]Verdict{
+		{{Reason: TagMissing, Action: config.ActionReject, Facts: &Facts{Address: "a@example.com"}}, {Reason: OriginProven, Action: config.ActionAccept, Facts: shows}},
+		{{}, {Reason: OriginProven, Action: config.ActionAccept, Facts: shows}},
+	} {
+		if domain, what := Combine(in).Elsewhere(); domain != "other.example.com" || what != "a bounce" {
+			t.Errorf("%q, %q", domain, what)
+		}
+	}
+	if domain, what := Combine([]Verdict{{Reason: TagMissing, Facts: &Facts{originKnown: true}}}).Elsewhere(); domain != "" || what != "" {
+		t.Errorf("of nothing: %q, %q", domain, what)
 	}
 }
 

@@ -44,10 +44,18 @@ func (f *Facts) evidence() origin.Evidence {
 // Elsewhere tells, with the domain, what shows that its mail also leaves by other
 // ways; "" where nothing does.
 func (v Verdict) Elsewhere() (domain, what string) {
-	if v.Facts == nil || !v.Facts.originKnown {
+	f := v.shows
+	if f == nil {
+		f = v.Facts
+	}
+	if !f.showsElsewhere() {
 		return "", ""
 	}
-	return domainPart(v.Facts.Address), v.Facts.origin.Elsewhere
+	return domainPart(f.Address), f.origin.Elsewhere
+}
+
+func (f *Facts) showsElsewhere() bool {
+	return f != nil && f.originKnown && f.origin.Elsewhere != ""
 }
 
 // Evidence is the human trail: what was found, in the words of the log.
