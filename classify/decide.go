@@ -202,9 +202,9 @@ func (m *message) isAutoReply(points int) bool {
 	case f.list && (!f.null || points < 2):
 		return points >= 6 && (f.machine() >= 2 || f.proven(string(AutoReply)))
 	case f.null && points < 2: // no person answers from the null sender
-		return !f.list && (f.answer || m.repliesTo()) && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
+		return !f.list && m.answers() && f.score(speaksDaemon) == 0 && f.class(Bounce) == 0
 	case f.null && f.score(speaksGoods) > 0: // parcels find nobody at home, too
-		return f.answer || m.repliesTo() || f.proofs[speaker(string(AutoReply))] > 0
+		return m.answers() || f.proofs[speaker(string(AutoReply))] > 0
 	case f.machine() >= 2:
 		return points >= 2
 	case f.machine() == 1 && f.score(speaksGoods) == 0 && m.programReplies(points):
@@ -214,6 +214,9 @@ func (m *message) isAutoReply(points int) bool {
 	}
 	return f.proofs[speaker(string(AutoReply))] > 0
 }
+
+// answers reports whether the message says in any way that it is an answer.
+func (m *message) answers() bool { return m.facts.answer || m.repliesTo() }
 
 // programReplies reports whether so many points make an automatic reply of what
 // a program may have sent: shops and trackers have programs, too.
